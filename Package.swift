@@ -1,0 +1,192 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One settings array for every target: warnings are errors, and the upcoming features that keep imports and existentials explicit.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+/// For the one module that touches a C library: every unsafe use is written as such.
+let unsafeSettings = settings + [.strictMemorySafety()]
+
+func dependency(_ owner: String, _ name: String, _ version: Version) -> Package.Dependency {
+    .package(url: "https://github.com/\(owner)/\(name).git", from: version)
+}
+
+func module(_ name: String, _ path: String, _ dependencies: [Target.Dependency], exclude: [String] = [],
+            resources: [Resource]? = nil, settings: [SwiftSetting] = settings) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/\(path)", exclude: exclude, resources: resources,
+            swiftSettings: settings)
+}
+
+func executable(_ name: String, _ path: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: "Sources/Executables/\(path)", swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources, swiftSettings: settings)
+}
+
+func library(_ name: String, pkgConfig: String? = nil, apt: String) -> Target {
+    .systemLibrary(name: name, path: "Sources/CLibraries/\(name)", pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let grpcCore = Target.Dependency.product(name: "GRPCCore", package: "grpc-swift-2")
+let grpcTransport = Target.Dependency.product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
+let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+
+let cLibraries: [Target] = [
+    library("CHiredis", pkgConfig: "hiredis", apt: "libhiredis-dev"),
+    library("CLibPQ", pkgConfig: "libpq", apt: "libpq-dev"),
+    library("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
+    library("COpus", pkgConfig: "opus", apt: "libopus-dev"),
+    library("CSpeexDSP", pkgConfig: "speexdsp", apt: "libspeexdsp-dev"),
+    library("COpenSSL", pkgConfig: "libcrypto", apt: "libssl-dev"),
+    library("CFlite", apt: "flite1-dev"),
+    library("CEspeakNG", pkgConfig: "espeak-ng", apt: "libespeak-ng-dev"),
+    library("CPocketSphinx", pkgConfig: "pocketsphinx", apt: "libpocketsphinx-dev"),
+    .target(name: "COnnxRuntime", path: "Sources/CLibraries/COnnxRuntime", linkerSettings: [.linkedLibrary("dl")]),
+]
+
+let platform: [Target] = [
+    module("Telemetry", "Platform/Telemetry", [logging]),
+    module("Resilience", "Platform/Resilience", []),
+    module("Cryptography", "Platform/Cryptography", ["COpenSSL"], settings: unsafeSettings),
+    module("ServiceSupport", "Platform/ServiceSupport",
+           ["Telemetry", "Resilience", hummingbird, lifecycle, logging, nioCore, nioPosix]),
+    module("RedisClient", "Platform/RedisClient",
+           ["CHiredis", "Resilience", "Telemetry", nioCore, nioPosix, nioSSL, logging], settings: unsafeSettings),
+    module("PostgresClient", "Platform/PostgresClient", ["CLibPQ", "Resilience", "Telemetry", logging], settings: unsafeSettings),
+    module("HTTPClient", "Platform/HTTPClient", ["CCurl", "Resilience", "Telemetry", nioCore, logging], settings: unsafeSettings),
+    module("WebSocket", "Platform/WebSocket",
+           ["Resilience", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, logging]),
+    module("Migrations", "Platform/Migrations", ["PostgresClient", "Cryptography", logging]),
+    module("TenantDirectory", "Platform/TenantDirectory", ["PostgresClient", "Cryptography", "Resilience", "Telemetry", logging]),
+]
+
+let foundation: [Target] = [
+    module("Audio", "Audio", ["COpus", "CSpeexDSP"], settings: unsafeSettings),
+    module("SpeechDetection", "SpeechDetection", ["COnnxRuntime", "Audio", "Telemetry"], settings: unsafeSettings),
+    module("SessionLog", "SessionLog",
+           ["Audio", "Resilience", "Telemetry", "Cryptography", protobuf, grpcCore, grpcTransport, grpcProtobuf, logging, nioCore],
+           exclude: ["Protos"]),
+    module("Conversation", "Conversation",
+           ["Audio", "SpeechDetection", "SessionLog", "Resilience", "Telemetry", "Cryptography", yams, logging, nioCore, protobuf]),
+]
+
+let plugins: [Target] = [
+    module("PipecatBackend", "Backends/Pipecat", ["Conversation", "Audio", "SessionLog", "WebSocket", "Telemetry", nioCore, logging]),
+    module("DeepgramProvider", "Providers/Deepgram",
+           ["Conversation", "Audio", "WebSocket", "HTTPClient", "Resilience", "Telemetry", nioCore, logging]),
+    module("OpenAIProvider", "Providers/OpenAI", ["Conversation", "Audio", "HTTPClient", "Resilience", "Telemetry", nioCore, logging]),
+    module("AnthropicProvider", "Providers/Anthropic",
+           ["Conversation", "Audio", "HTTPClient", "Resilience", "Telemetry", nioCore, logging]),
+    module("ElevenLabsProvider", "Providers/ElevenLabs",
+           ["Conversation", "Audio", "WebSocket", "Resilience", "Telemetry", nioCore, logging]),
+    module("CartesiaProvider", "Providers/Cartesia",
+           ["Conversation", "Audio", "WebSocket", "Resilience", "Telemetry", nioCore, logging]),
+    module("LocalProviders", "Providers/Local",
+           ["Conversation", "Audio", "Resilience", "Telemetry", "CFlite", "CEspeakNG", "CPocketSphinx", nioCore, logging],
+           settings: unsafeSettings),
+]
+
+let services: [Target] = [
+    module("RelayLink", "Services/RelayLink",
+           ["Audio", "SessionLog", "Cryptography", "Telemetry", "Resilience", nioCore, nioPosix, nioSSL, logging]),
+    module("DispatcherService", "Services/Dispatcher",
+           ["RelayLink", "PipecatBackend", "Conversation", "SessionLog", "RedisClient", "TenantDirectory", "WebSocket", "ServiceSupport",
+            "Cryptography", "Telemetry", "Resilience", hummingbird, hummingbirdCore, nioCore, nioPosix, nioHTTP1, nioWebSocket, logging]),
+    module("MediaWorkerService", "Services/MediaWorker",
+           ["RelayLink", "Conversation", "SessionLog", "SpeechDetection", "Audio", "RedisClient", "ServiceSupport", "Cryptography",
+            "Telemetry", "Resilience", nioCore, nioPosix, logging]),
+    module("SessionStoreService", "Services/SessionStore",
+           ["SessionLog", "RedisClient", "ServiceSupport", "Cryptography", "Telemetry", "Resilience", protobuf, grpcCore, grpcTransport,
+            grpcProtobuf, logging, nioCore]),
+    module("ArchiverService", "Services/Archiver",
+           ["SessionLog", "RedisClient", "PostgresClient", "ServiceSupport", "Telemetry", "Resilience", protobuf, logging]),
+    module("ProviderSimulator", "TestSupport/ProviderSimulator",
+           ["Audio", "WebSocket", hummingbird, hummingbirdCore, nioCore, nioPosix, nioHTTP1, nioWebSocket, yams, logging]),
+    module("CallerSimulator", "TestSupport/CallerSimulator",
+           ["Audio", "WebSocket", "LocalProviders", "Conversation", "PipecatBackend", nioCore, nioPosix, yams, logging]),
+    module("ParleyCommands", "Commands",
+           ["CallerSimulator", "ProviderSimulator", "Migrations", "TenantDirectory", "PostgresClient", "RedisClient", "HTTPClient",
+            "SessionLog", "Conversation", "LocalProviders", "SpeechDetection", "Audio", "ServiceSupport", "Cryptography", "Telemetry",
+            "Resilience", arguments, logging, yams, nioCore, nioPosix]),
+]
+
+let executables: [Target] = [
+    executable("dispatcher", "Dispatcher", ["DispatcherService", "PipecatBackend", "ServiceSupport", "Telemetry", arguments, logging]),
+    executable("media-worker", "MediaWorker",
+               ["MediaWorkerService", "PipecatBackend", "DeepgramProvider", "OpenAIProvider", "AnthropicProvider", "ElevenLabsProvider",
+                "CartesiaProvider", "LocalProviders", "ServiceSupport", "Telemetry", arguments, logging]),
+    executable("session-store", "SessionStore", ["SessionStoreService", "ServiceSupport", "Telemetry", arguments, logging]),
+    executable("archiver", "Archiver", ["ArchiverService", "ServiceSupport", "Telemetry", arguments, logging]),
+    executable("parley", "Parley", ["ParleyCommands", arguments]),
+    executable("provider-simulator", "ProviderSimulator", ["ProviderSimulator", arguments, logging]),
+]
+
+let testTargets: [Target] = [
+    tests("AudioTests", ["Audio"]),
+    tests("SpeechDetectionTests", ["SpeechDetection", "Audio"], resources: [.copy("Resources")]),
+    tests("SessionLogTests", ["SessionLog", "Audio", protobuf]),
+    tests("ConversationTests", ["Conversation", "Audio", "SessionLog", nioCore, nioEmbedded]),
+    tests("PlatformTests",
+          ["Telemetry", "ServiceSupport", "Resilience", "Cryptography", "RedisClient", "PostgresClient", "HTTPClient", "WebSocket",
+           "Migrations", "TenantDirectory", nioCore, nioPosix, nioHTTP1, nioWebSocket, logging]),
+    tests("StoreTests", ["SessionStoreService", "SessionLog", "RedisClient", protobuf, logging]),
+    tests("ArchiverTests", ["ArchiverService", "SessionLog", "RedisClient", "PostgresClient", "Migrations", protobuf, logging]),
+    tests("PipecatTests", ["PipecatBackend", "Conversation", "Audio", nioCore]),
+    tests("ProviderTests",
+          ["DeepgramProvider", "OpenAIProvider", "AnthropicProvider", "ElevenLabsProvider", "CartesiaProvider", "ProviderSimulator",
+           "Conversation", "Audio", nioCore, nioPosix, logging]),
+    tests("LocalProviderTests", ["LocalProviders", "Conversation", "Audio", nioCore, nioPosix]),
+    tests("RelayTests", ["RelayLink", "SessionLog", "Cryptography", nioCore, nioPosix, nioEmbedded, logging]),
+    tests("DispatcherTests", ["DispatcherService", "RelayLink", "RedisClient", nioCore, logging]),
+    tests("WorkerTests", ["MediaWorkerService", "Conversation", "SessionLog", "Audio", nioCore, nioEmbedded, logging]),
+    tests("CommandTests", ["ParleyCommands", "CallerSimulator", "Audio"]),
+    tests("ClusterTests", ["CallerSimulator", "RedisClient", "PostgresClient", "Audio", "HTTPClient", logging]),
+]
+
+let package = Package(
+    name: "parley",
+    platforms: [.macOS("26.0")],
+    products: [
+        .executable(name: "dispatcher", targets: ["dispatcher"]),
+        .executable(name: "media-worker", targets: ["media-worker"]),
+        .executable(name: "session-store", targets: ["session-store"]),
+        .executable(name: "archiver", targets: ["archiver"]),
+        .executable(name: "parley", targets: ["parley"]),
+    ],
+    dependencies: [
+        dependency("apple", "swift-nio", "2.101.2"),
+        dependency("apple", "swift-nio-ssl", "2.37.6"),
+        dependency("apple", "swift-log", "1.16.2"),
+        dependency("swift-server", "swift-service-lifecycle", "2.13.0"),
+        dependency("apple", "swift-argument-parser", "1.8.2"),
+        dependency("jpsim", "Yams", "6.2.2"),
+        dependency("apple", "swift-protobuf", "1.39.0"),
+        dependency("grpc", "grpc-swift-2", "2.4.3"),
+        dependency("grpc", "grpc-swift-nio-transport", "2.9.2"),
+        dependency("grpc", "grpc-swift-protobuf", "2.4.1"),
+        dependency("hummingbird-project", "hummingbird", "2.28.1"),
+    ],
+    targets: cLibraries + platform + foundation + plugins + services + executables + testTargets
+)
