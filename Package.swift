@@ -44,7 +44,6 @@ let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swi
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
-let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
@@ -72,13 +71,14 @@ let platform: [Target] = [
     module("Resilience", "Platform/Resilience", []),
     module("Cryptography", "Platform/Cryptography", ["COpenSSL"], settings: unsafeSettings),
     module("ServiceSupport", "Platform/ServiceSupport",
-           ["Telemetry", "Resilience", "Cryptography", hummingbird, lifecycle, signals, logging, nioCore, nioPosix]),
+           ["Telemetry", "Resilience", hummingbird, lifecycle, logging, nioCore, nioPosix]),
     module("RedisClient", "Platform/RedisClient",
            ["CHiredis", "Resilience", "Telemetry", nioCore, nioPosix, nioSSL, logging], settings: unsafeSettings),
     module("PostgresClient", "Platform/PostgresClient", ["CLibPQ", "Resilience", "Telemetry", logging], settings: unsafeSettings),
     module("HTTPClient", "Platform/HTTPClient", ["CCurl", "Resilience", "Telemetry", nioCore, logging], settings: unsafeSettings),
+    module("WireCoding", "Platform/WireCoding", [nioCore]),
     module("WebSocket", "Platform/WebSocket",
-           ["Resilience", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, logging]),
+           ["WireCoding", "Resilience", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, logging]),
     module("Migrations", "Platform/Migrations", ["PostgresClient", "Cryptography", logging]),
     module("TenantDirectory", "Platform/TenantDirectory", ["PostgresClient", "Cryptography", "Resilience", "Telemetry", logging]),
 ]
@@ -96,14 +96,15 @@ let foundation: [Target] = [
 let plugins: [Target] = [
     module("PipecatBackend", "Backends/Pipecat", ["Conversation", "Audio", "SessionLog", "WebSocket", "Telemetry", nioCore, logging]),
     module("DeepgramProvider", "Providers/Deepgram",
-           ["Conversation", "Audio", "WebSocket", "HTTPClient", "Resilience", "Telemetry", nioCore, logging]),
-    module("OpenAIProvider", "Providers/OpenAI", ["Conversation", "Audio", "HTTPClient", "Resilience", "Telemetry", nioCore, logging]),
+           ["Conversation", "Audio", "WireCoding", "WebSocket", "HTTPClient", "Resilience", "Telemetry", nioCore, logging]),
+    module("OpenAIProvider", "Providers/OpenAI",
+           ["Conversation", "Audio", "WireCoding", "HTTPClient", "Resilience", "Telemetry", nioCore, logging]),
     module("AnthropicProvider", "Providers/Anthropic",
-           ["Conversation", "Audio", "HTTPClient", "Resilience", "Telemetry", nioCore, logging]),
+           ["Conversation", "Audio", "WireCoding", "HTTPClient", "Resilience", "Telemetry", nioCore, logging]),
     module("ElevenLabsProvider", "Providers/ElevenLabs",
-           ["Conversation", "Audio", "WebSocket", "Resilience", "Telemetry", nioCore, logging]),
+           ["Conversation", "Audio", "WireCoding", "WebSocket", "Resilience", "Telemetry", nioCore, logging]),
     module("CartesiaProvider", "Providers/Cartesia",
-           ["Conversation", "Audio", "WebSocket", "Resilience", "Telemetry", nioCore, logging]),
+           ["Conversation", "Audio", "WireCoding", "WebSocket", "Resilience", "Telemetry", nioCore, logging]),
     module("LocalProviders", "Providers/Local",
            ["Conversation", "Audio", "Resilience", "Telemetry", "CFlite", "CEspeakNG", "CPocketSphinx", nioCore, logging],
            settings: unsafeSettings),
@@ -124,7 +125,7 @@ let services: [Target] = [
     module("ArchiverService", "Services/Archiver",
            ["SessionLog", "RedisClient", "PostgresClient", "ServiceSupport", "Telemetry", "Resilience", protobuf, logging]),
     module("ProviderSimulator", "TestSupport/ProviderSimulator",
-           ["Audio", "WebSocket", hummingbird, hummingbirdCore, nioCore, nioPosix, nioHTTP1, nioWebSocket, yams, logging]),
+           ["Audio", "WireCoding", "WebSocket", nioCore, nioPosix, nioHTTP1, yams, logging]),
     module("CallerSimulator", "TestSupport/CallerSimulator",
            ["Audio", "WebSocket", "LocalProviders", "Conversation", "PipecatBackend", nioCore, nioPosix, yams, logging]),
     module("ParleyCommands", "Commands",
@@ -150,14 +151,14 @@ let testTargets: [Target] = [
     tests("SessionLogTests", ["SessionLog", "Audio", protobuf]),
     tests("ConversationTests", ["Conversation", "Audio", "SessionLog", nioCore, nioEmbedded]),
     tests("PlatformTests",
-          ["Telemetry", "ServiceSupport", "Resilience", "Cryptography", "RedisClient", "PostgresClient", "HTTPClient", "WebSocket",
-           "Migrations", "TenantDirectory", lifecycle, nioCore, nioPosix, nioHTTP1, nioWebSocket, logging]),
+          ["Telemetry", "ServiceSupport", "Resilience", "Cryptography", "RedisClient", "PostgresClient", "HTTPClient", "WireCoding", "WebSocket",
+           "Migrations", "TenantDirectory", nioCore, nioPosix, nioHTTP1, nioWebSocket, logging]),
     tests("StoreTests", ["SessionStoreService", "SessionLog", "RedisClient", protobuf, logging]),
     tests("ArchiverTests", ["ArchiverService", "SessionLog", "RedisClient", "PostgresClient", "Migrations", protobuf, logging]),
     tests("PipecatTests", ["PipecatBackend", "Conversation", "Audio", nioCore]),
     tests("ProviderTests",
           ["DeepgramProvider", "OpenAIProvider", "AnthropicProvider", "ElevenLabsProvider", "CartesiaProvider", "ProviderSimulator",
-           "Conversation", "Audio", nioCore, nioPosix, logging]),
+           "Conversation", "Audio", "WireCoding", "WebSocket", "HTTPClient", nioCore, nioPosix, logging]),
     tests("LocalProviderTests", ["LocalProviders", "Conversation", "Audio", nioCore, nioPosix]),
     tests("RelayTests", ["RelayLink", "SessionLog", "Cryptography", nioCore, nioPosix, nioEmbedded, logging]),
     tests("DispatcherTests", ["DispatcherService", "RelayLink", "RedisClient", nioCore, logging]),
