@@ -44,6 +44,7 @@ let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swi
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
@@ -71,7 +72,7 @@ let platform: [Target] = [
     module("Resilience", "Platform/Resilience", []),
     module("Cryptography", "Platform/Cryptography", ["COpenSSL"], settings: unsafeSettings),
     module("ServiceSupport", "Platform/ServiceSupport",
-           ["Telemetry", "Resilience", hummingbird, lifecycle, logging, nioCore, nioPosix]),
+           ["Telemetry", "Resilience", "Cryptography", hummingbird, lifecycle, signals, logging, nioCore, nioPosix]),
     module("RedisClient", "Platform/RedisClient",
            ["CHiredis", "Resilience", "Telemetry", nioCore, nioPosix, nioSSL, logging], settings: unsafeSettings),
     module("PostgresClient", "Platform/PostgresClient", ["CLibPQ", "Resilience", "Telemetry", logging], settings: unsafeSettings),
@@ -152,7 +153,7 @@ let testTargets: [Target] = [
     tests("ConversationTests", ["Conversation", "Audio", "SessionLog", nioCore, nioEmbedded]),
     tests("PlatformTests",
           ["Telemetry", "ServiceSupport", "Resilience", "Cryptography", "RedisClient", "PostgresClient", "HTTPClient", "WireCoding", "WebSocket",
-           "Migrations", "TenantDirectory", nioCore, nioPosix, nioHTTP1, nioWebSocket, logging]),
+           "Migrations", "TenantDirectory", lifecycle, nioCore, nioPosix, nioHTTP1, nioWebSocket, logging]),
     tests("StoreTests", ["SessionStoreService", "SessionLog", "RedisClient", protobuf, logging]),
     tests("ArchiverTests", ["ArchiverService", "SessionLog", "RedisClient", "PostgresClient", "Migrations", protobuf, logging]),
     tests("PipecatTests", ["PipecatBackend", "Conversation", "Audio", nioCore]),
