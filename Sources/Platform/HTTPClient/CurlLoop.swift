@@ -44,8 +44,7 @@ import NIOCore
             _ = transfer.exchange.deliver(.failed(CurlEngine.shutDownError))
             release(transfer)
         }
-        for unsafehandle in unsafe spares { unsafe curl_easy_cleanup(handle) }
-        unsafe spares = []
+        while let handle = unsafe spares.popLast() { unsafe curl_easy_cleanup(handle) }
         unsafe curl_multi_cleanup(multi)
     }
 
