@@ -32,7 +32,8 @@ package struct OpsServer: Service, CustomStringConvertible {
         self.address = address
         self.metrics = metrics
         self.health = health
-        self.logger = logger
+        // Its own notes on starting and stopping say nothing that ours do not.
+        self.logger = logger.atLeast(.warning)
         self.group = group
         self.onListening = onListening
     }

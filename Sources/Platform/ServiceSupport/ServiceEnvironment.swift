@@ -8,15 +8,10 @@ package struct ServiceEnvironment: Sendable {
     package typealias FileReader = @Sendable (_ path: String) throws -> String
 
     private let values: [String: any Sendable]
-    /// Variables that look like ours and are not declared, each with advice. To be logged, not refused: an older version may be started
-    /// with a newer environment.
-    package let warnings: [String]
 
     /// Reads `declarations` from `variables`; throws one `ConfigurationError` with everything that is wrong.
-    ///
-    /// - Parameter alsoKnown: variables that others read, about which there is no warning. `PARLEY_TEST_...` never is warned about.
     package init(
-        _ declarations: [EnvironmentDeclaration], from variables: [String: String], alsoKnown: Set<String> = [],
+        _ declarations: [EnvironmentDeclaration], from variables: [String: String],
         readFile: FileReader = ServiceEnvironment.readFile
     ) throws {
         var values: [String: any Sendable] = [:]
@@ -29,7 +24,6 @@ package struct ServiceEnvironment: Sendable {
         }
         guard problems.isEmpty else { throw ConfigurationError(problems) }
         self.values = values
-        warnings = Self.warnings(variables, known: Set(declarations.map(\.name)), alsoKnown: alsoKnown)
     }
 
     /// The value of a declared variable. Throws `ConfigurationError` when `key` was not declared, a mistake of the program.
@@ -81,9 +75,15 @@ package struct ServiceEnvironment: Sendable {
         return String(text)
     }
 
-    private static func warnings(_ variables: [String: String], known: Set<String>, alsoKnown: Set<String>) -> [String]
-    {
-        let names = known.union(alsoKnown)
+    /// Variables that look like ours and are not declared, each with the name that was probably meant.
+    ///
+    /// To be logged, not refused: an older version may be started with a newer environment. `PARLEY_TEST_...` never is warned about.
+    ///
+    /// - Parameter alsoKnown: variables that others read, about which there is no warning.
+    package static func warnings(
+        about variables: [String: String], declarations: [EnvironmentDeclaration], alsoKnown: Set<String> = []
+    ) -> [String] {
+        let names = alsoKnown.union(declarations.map(\.name))
         return variables.keys.sorted().compactMap { name in
             guard name.hasPrefix("PARLEY_"), !name.hasPrefix("PARLEY_TEST_"), !names.contains(name) else { return nil }
             if name.hasSuffix("_FILE"), names.contains(String(name.dropLast(5))) { return nil }

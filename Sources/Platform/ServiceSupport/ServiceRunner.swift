@@ -44,11 +44,12 @@ package struct ServiceRunner: Sendable {
         let writer = makeLogger == nil ? Log.bootstrap(settings) : nil
         defer { writer?.flush() }
         let logger = makeLogger?(settings) ?? Logger(label: definition.name)
-        for problem in problems { logger.warning("\(problem)") }
+        // Before the errors: a misspelt variable is often why another one is missing.
+        let warnings = ServiceEnvironment.warnings(
+            about: variables, declarations: definition.allKeys, alsoKnown: definition.alsoKnown)
+        for warning in problems + warnings { logger.warning("\(warning)") }
         do {
-            let environment = try ServiceEnvironment(
-                definition.allKeys, from: variables, alsoKnown: definition.alsoKnown)
-            for warning in environment.warnings { logger.warning("\(warning)") }
+            let environment = try ServiceEnvironment(definition.allKeys, from: variables)
             try await run(environment, logger, writer, build)
             logger.notice("stopped")
             return .success
@@ -96,12 +97,10 @@ package struct ServiceRunner: Sendable {
     private func runGroup(
         _ services: [any Service], _ guardian: ShutdownGuard, _ grace: Duration, _ logger: Logger
     ) async throws {
-        var quiet = logger
-        quiet.logLevel = max(logger.logLevel, .warning)
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) }
                 + [.init(service: guardian, successTerminationBehavior: .gracefullyShutdownGroup)],
-            gracefulShutdownSignals: signals, logger: quiet)
+            gracefulShutdownSignals: signals, logger: logger.atLeast(.warning))
         configuration.maximumGracefulShutdownDuration = grace
         do {
             try await ServiceGroup(configuration: configuration).run()

@@ -45,7 +45,7 @@ import Testing
         #expect(try environment.get(label) == nil)
         #expect(try environment.get(redis) == "redis://localhost:6379")
         #expect(try environment.get(token).revealed == "hunter2")
-        #expect(environment.warnings.isEmpty)
+        #expect(ServiceEnvironment.warnings(about: required, declarations: declarations).isEmpty)
     }
 
     @Test func setVariablesAreRead() throws {
@@ -78,7 +78,7 @@ import Testing
         let variables = ["PARLEY_REDIS_URL": "redis://r", "PARLEY_TOKEN_FILE": "/run/secrets/token"]
         let environment = try ServiceEnvironment(declarations, from: variables) { _ in "from file\r\n\n" }
         #expect(try environment.get(token).revealed == "from file")
-        #expect(environment.warnings.isEmpty)
+        #expect(ServiceEnvironment.warnings(about: variables, declarations: declarations).isEmpty)
     }
 
     @Test func aFileThatCannotBeReadIsNamed() throws {
@@ -93,16 +93,17 @@ import Testing
         #expect(problems(variables).map(\.code) == [.ambiguous])
     }
 
-    @Test func unknownVariablesOfOursGetAWarningWithTheNearestName() throws {
+    @Test func unknownVariablesOfOursGetAWarningWithTheNearestName() {
         let variables = required.merging(
             [
                 "PARLEY_PROT": "1", "PARLEY_SOMETHING_ELSE": "1", "PARLEY_TEST_REDIS_URL": "x", "PARLEY_OTHER": "1",
                 "PORT": "1",
                 "PARLEY_REDIS_URI_FILE": "x",
             ]) { first, _ in first }
-        let environment = try ServiceEnvironment(declarations, from: variables, alsoKnown: ["PARLEY_OTHER"])
+        let warnings = ServiceEnvironment.warnings(
+            about: variables, declarations: declarations, alsoKnown: ["PARLEY_OTHER"])
         #expect(
-            environment.warnings == [
+            warnings == [
                 "PARLEY_PROT is set and means nothing to this service; did you mean PARLEY_PORT?",
                 "PARLEY_REDIS_URI_FILE is set and means nothing to this service; did you mean PARLEY_REDIS_URL?",
                 "PARLEY_SOMETHING_ELSE is set and means nothing to this service",

@@ -43,6 +43,7 @@ import Testing
         #expect(text.contains("PARLEY_NAME is not set; it must be text (A name.)"))
         #expect(text.contains("PARLEY_OPS_ADDRESS is 'nowhere'; it must be host:port"))
         #expect(text.contains("PARLEY_LOG_LEVEL is 'loud'; allowed: trace, debug"))
+        #expect(text.contains("did you mean PARLEY_NAME?"))
     }
 
     @Test func aProcessEndsWhenItIsAskedToInReverseOrderAndIsNotReadyMeanwhile() async {
