@@ -35,7 +35,7 @@ choose_settings() {
         OPS_PORT=$(free_ports "${OPS_PORT:-$PARLEY_LOCAL_OPS_PORT}" "$(services | wc -l)")
     fi
     : "${REDIS_PASSWORD:=$(random_hex 16)}" "${POSTGRES_PASSWORD:=$(random_hex 16)}" "${PARLEY_TICKET_KEYS:=local:$(random_hex 32)}"
-    PARLEY_REDIS_URL=redis://:$REDIS_PASSWORD@127.0.0.1:$REDIS_PORT/0
+    PARLEY_REDIS_URL=redis://default:$REDIS_PASSWORD@127.0.0.1:$REDIS_PORT/0
     PARLEY_POSTGRES_URL=postgresql://parley:$POSTGRES_PASSWORD@127.0.0.1:$POSTGRES_PORT/parley
     PARLEY_URL=http://127.0.0.1:$HTTP_PORT
     write_settings

@@ -1,6 +1,9 @@
 # shellcheck shell=bash disable=SC2154
 # The tests with the servers that they need, started for them and stopped after them. `root`, `state` and `bin` are set by deploy/local.
 
+# The servers started for the tests; not local to a function, because the end of the script stops them.
+server_pids=()
+
 # start_test_servers FOLDER: sets the two URLs and `server_pids`.
 start_test_servers() {
     local folder=$1 password redis_port postgres_port command
@@ -9,7 +12,7 @@ start_test_servers() {
     postgres_port=$(random_port)
     create_redis "$folder/redis" "$redis_port" "$password" 'save ""' "appendonly no"
     redis-server "$folder/redis/redis.conf" >"$folder/redis.log" 2>&1 9>&- &
-    server_pids=($!)
+    server_pids+=($!)
     create_postgres "$folder/postgres" "$password"
     postgres_command "$folder/postgres" "$postgres_port" fsync=off synchronous_commit=off full_page_writes=off max_connections=300
     "${command[@]}" >"$folder/postgres.log" 2>&1 9>&- &
@@ -22,7 +25,7 @@ start_test_servers() {
         tail_of "$folder/postgres.log"
         fail "the tests' PostgreSQL does not answer"
     }
-    export PARLEY_TEST_REDIS_URL=redis://:$password@127.0.0.1:$redis_port/0
+    export PARLEY_TEST_REDIS_URL=redis://default:$password@127.0.0.1:$redis_port/0
     export PARLEY_TEST_POSTGRES_URL=postgresql://parley:$password@127.0.0.1:$postgres_port/postgres
 }
 
@@ -36,7 +39,7 @@ stop_test_servers() {
 
 # Returns the status of the tests.
 run_tests() {
-    local folder status=0 server_pids=()
+    local folder status=0
     mkdir -p "$state"
     folder=$(mktemp -d "$state/test.XXXXXX")
     # shellcheck disable=SC2064
