@@ -17,11 +17,11 @@ extension ChatContext {
         var changed = false
         for index in indices {
             guard case .message(var message) = items[index] else { continue }
-            let part = index == indices.last ? rest : Self.take(wordScalarCount(message.text), from: &rest)
+            let part = index == indices.last ? rest : Self.take(spokenCount(message.text), from: &rest)
             let text = trimmed(part)
             if wordScalarCount(text) == 0 {
                 removed.append(index)
-            } else if wordScalarCount(text) >= wordScalarCount(message.text) {
+            } else if wordScalarCount(text) >= spokenCount(message.text) {
                 continue
             } else {
                 message.text = text
@@ -49,6 +49,11 @@ extension ChatContext {
         defer { rest = rest[end...] }
         return rest[..<end]
     }
+}
+
+/// The letters and digits of a message that are spoken: the target of a link is not.
+private func spokenCount(_ text: String) -> Int {
+    wordScalarCount(SpeechText.prepare(text) ?? "")
 }
 
 private func wordScalarCount(_ text: some StringProtocol) -> Int {

@@ -78,13 +78,13 @@ import Testing
     @Test func tokenTruncationDropsNoMoreThanNeeded() {
         let filler = String(repeating: "word", count: 10)
         var context = ChatContext([message(.user, filler), message(.assistant, filler), message(.user, filler)])
-        #expect(context.truncate(maxTokens: 29))
+        #expect(context.truncate(maxTokens: 29) == true)
         #expect(context.items.count == 2)
     }
 
     @Test func tokenTruncationKeepsTheTurnBeingAnsweredEvenAboveTheLimit() {
         var context = ChatContext([message(.user, "a"), message(.user, "question"), call("1"), result("1")])
-        #expect(!context.truncate(maxTokens: 1))
+        #expect(context.truncate(maxTokens: 1) == false)
         #expect(context.items == [message(.user, "question"), call("1"), result("1")])
     }
 
@@ -109,7 +109,7 @@ import Testing
     @Test func unheardTextLeavesTheContext() {
         var context = ChatContext([message(.user, "hi")])
         context.append(ChatMessage(.assistant, "We open at nine. We close at five.", reply: 4))
-        #expect(context.truncateToHeard(reply: 4, heard: "We open at nine. We "))
+        #expect(context.truncateToHeard(reply: 4, heard: "We open at nine. We ") == true)
         #expect(
             context.items.last
                 == .message(ChatMessage(.assistant, "We open at nine. We", reply: 4, interrupted: true)))
@@ -118,15 +118,18 @@ import Testing
     @Test func aReplyHeardToItsEndIsNotInterrupted() {
         var context = ChatContext()
         context.append(ChatMessage(.assistant, "Hi **there**!", reply: 1))
-        #expect(!context.truncateToHeard(reply: 1, heard: "Hi there!"))
-        #expect(!context.truncateToHeard(reply: 2, heard: ""))
+        #expect(context.truncateToHeard(reply: 1, heard: "Hi there!") == false)
+        #expect(context.truncateToHeard(reply: 2, heard: "") == false)
         #expect(context.items == [.message(ChatMessage(.assistant, "Hi **there**!", reply: 1))])
+        context.append(ChatMessage(.assistant, "See [the page](https://example.com/page).", reply: 2))
+        #expect(context.truncateToHeard(reply: 2, heard: "See the page.") == false)
+        #expect(context.truncateToHeard(reply: 2, heard: "See the") == true)
     }
 
     @Test func aReplyOfWhichNothingWasHeardIsRemovedButItsToolsStay() {
         var context = ChatContext([message(.user, "time?"), call("1"), result("1")])
         context.append(ChatMessage(.assistant, "It is noon.", reply: 1))
-        #expect(context.truncateToHeard(reply: 1, heard: "  "))
+        #expect(context.truncateToHeard(reply: 1, heard: "  ") == true)
         #expect(context.items == [message(.user, "time?"), call("1"), result("1")])
     }
 
@@ -137,11 +140,11 @@ import Testing
         context.append(ToolResult(callID: "1", name: "look", content: "ok"))
         context.append(ChatMessage(.assistant, "It is noon in Berlin.", reply: 1))
         var early = context
-        #expect(context.truncateToHeard(reply: 1, heard: "One moment. It is"))
+        #expect(context.truncateToHeard(reply: 1, heard: "One moment. It is") == true)
         #expect(context.items.count == 4)
         #expect(context.items[0] == .message(ChatMessage(.assistant, "One moment.", reply: 1)))
         #expect(context.items[3] == .message(ChatMessage(.assistant, "It is", reply: 1, interrupted: true)))
-        #expect(early.truncateToHeard(reply: 1, heard: "One"))
+        #expect(early.truncateToHeard(reply: 1, heard: "One") == true)
         #expect(
             early.items == [
                 .message(ChatMessage(.assistant, "One", reply: 1, interrupted: true)), call("1"), result("1"),
