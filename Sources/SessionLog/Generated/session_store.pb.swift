@@ -492,7 +492,7 @@ package nonisolated struct StoreAppendedAll: Sendable {
 }
 
 /// `next_sequence`: STORED = everything before it is stored. REFUSED = everything before it is stored or was refused telemetry; when
-/// it names an event of the append, that event is malformed and must be dropped by its owner. FENCED: `fence` is the owner's now.
+/// it names an event of the append, that event is malformed and must be dropped by its owner. `fence` is that of the append.
 package nonisolated struct StoreAppended: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
