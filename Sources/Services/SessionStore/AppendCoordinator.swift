@@ -1,0 +1,152 @@
+import NIOCore
+import RedisClient
+import SessionLog
+import Telemetry
+
+/// Takes appends from all streams of the process and brings them to Redis in batches, one script call each.
+///
+/// Lives on the Redis client's event loop, so that an answer needs no change of threads.
+actor AppendCoordinator {
+    typealias Completion = @Sendable (_ answer: StoreAppended, _ isReplicated: Bool) -> Void
+
+    private struct Item {
+        let append: EventIntake.Prepared
+        let worker: String
+        let arrival: NIODeadline
+        let completion: Completion
+    }
+
+    nonisolated let eventLoop: any EventLoop
+    nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+    private let redis: RedisClient
+    private nonisolated let barrier: ReplicaBarrier
+    private let condition: RedisCondition
+    private let settings: StoreSettings
+    private let metrics: StoreMetrics
+    private var batcher: AppendBatcher<Item>
+
+    init(
+        redis: RedisClient, barrier: ReplicaBarrier, condition: RedisCondition, settings: StoreSettings,
+        metrics: StoreMetrics
+    ) {
+        self.redis = redis
+        self.barrier = barrier
+        self.condition = condition
+        self.settings = settings
+        self.metrics = metrics
+        eventLoop = redis.eventLoop
+        batcher = AppendBatcher(
+            interval: settings.batchInterval, maximumEvents: settings.batchEvents, limit: settings.waitingEvents)
+    }
+
+    /// Appends in the order of the calls of one thread. The answer comes on the event loop.
+    nonisolated func submit(_ append: EventIntake.Prepared, worker: String, _ completion: @escaping Completion) {
+        let item = Item(append: append, worker: worker, arrival: .now(), completion: completion)
+        eventLoop.execute { self.assumeIsolated { $0.add(item) } }
+    }
+
+    /// Waits until a replica has what was written so far; false when none does in time.
+    nonisolated func reachesReplica() async -> Bool {
+        await withCheckedContinuation { continuation in
+            eventLoop.execute {
+                self.barrier.assumeIsolated { barrier in barrier.wait { continuation.resume(returning: $0) } }
+            }
+        }
+    }
+
+    private func add(_ item: Item) {
+        let actions = batcher.add(
+            item, events: item.append.entries.count, partition: item.append.session.partition, now: StoreClock.now)
+        guard let actions else { return finish(item, .unavailable, next: 0) }
+        perform(actions)
+    }
+
+    private func perform(_ actions: [AppendBatcher<Item>.Action]) {
+        metrics.waiting.set(Double(batcher.waiting))
+        for action in actions {
+            switch action {
+            case .send(let partition, let items): send(items, partition)
+            case .wake(let partition, let time): wake(partition, at: time)
+            }
+        }
+    }
+
+    private func wake(_ partition: Int, at time: Int64) {
+        eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(max(0, time - StoreClock.now))) { [weak self] in
+            self?.assumeIsolated { $0.perform($0.batcher.timer(partition: partition, now: StoreClock.now)) }
+        }
+    }
+
+    // MARK: One batch
+
+    private func send(_ items: [Item], _ partition: Int) {
+        var keys = [RedisKeys.archive(partition: partition), RedisKeys.leases(partition: partition)]
+        var arguments: [RedisArgument] = [.integer(settings.life)]
+        for item in items { Self.write(item, &keys, &arguments) }
+        metrics.batches.increment()
+        redis.run(StoreScripts.append, keys: keys, arguments: arguments) { [weak self] result in
+            self?.assumeIsolated { coordinator in
+                coordinator.answered(items, result)
+                coordinator.perform(coordinator.batcher.finished(partition: partition, now: StoreClock.now))
+            }
+        }
+    }
+
+    private static func write(_ item: Item, _ keys: inout [String], _ arguments: inout [RedisArgument]) {
+        let append = item.append
+        keys.append(RedisKeys.session(append.session))
+        keys.append(RedisKeys.log(append.session))
+        arguments += [
+            .string(append.tenant), .string(append.session.description), .string(item.worker), .integer(append.fence),
+            .integer(append.firstSequence), .integer(append.entries.count), .integer(append.version),
+            append.closes && append.malformed == nil ? "1" : "0",
+        ]
+        for entry in append.entries {
+            arguments.append(.integer(entry.fence))
+            arguments.append(.data(entry.bytes))
+        }
+    }
+
+    private func answered(_ items: [Item], _ result: Result<RESPValue, RedisError>) {
+        guard case .success(.array(let values)) = result, values.count == 2 * items.count else {
+            if case .failure = result { condition.wentAway(now: StoreClock.now) }
+            for item in items { finish(item, .unavailable, next: 0) }
+            return
+        }
+        for (index, item) in items.enumerated() {
+            let next = values[2 * index + 1].integer.map { UInt64(clamping: $0) } ?? 0
+            finish(item, Self.outcome(values[2 * index].string), next: next)
+        }
+    }
+
+    private static func outcome(_ name: String?) -> StoreAppendOutcome {
+        switch name {
+        case "stored": .stored
+        case "behind": .behind
+        case "fenced": .fenced
+        case "gone": .gone
+        default: .unavailable
+        }
+    }
+
+    private func finish(_ item: Item, _ outcome: StoreAppendOutcome, next: UInt64) {
+        let answer = item.append.answer(outcome, next: next)
+        guard outcome == .stored, item.append.needsReplica, condition.hasReplicas else {
+            return complete(item, answer, isReplicated: false)
+        }
+        let metrics = metrics
+        barrier.assumeIsolated { barrier in
+            barrier.wait { [weak self] isReplicated in
+                if !isReplicated { metrics.unreplicated.increment() }
+                self?.assumeIsolated { $0.complete(item, answer, isReplicated: isReplicated) }
+            }
+        }
+    }
+
+    private func complete(_ item: Item, _ answer: StoreAppended, isReplicated: Bool) {
+        metrics.count(answer.outcome)
+        metrics.events.increment(by: item.append.entries.count)
+        metrics.appendSeconds.observe(Double((NIODeadline.now() - item.arrival).nanoseconds) / 1e9)
+        item.completion(answer, isReplicated)
+    }
+}

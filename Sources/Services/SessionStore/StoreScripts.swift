@@ -1,0 +1,174 @@
+import RedisClient
+
+/// The Lua scripts by which hot session state changes. Each touches the keys of one partition, so that it is atomic.
+///
+/// Numbers in Lua are doubles: fences (milliseconds since 1970) and sequences are far below 2^53 and exact.
+enum StoreScripts {
+    static let all = [open, claim, append, renew, recordCommand, answerCommand]
+
+    private static let now = """
+        local t = redis.call('TIME')
+        local now = t[1] * 1000 + math.floor(t[2] / 1000)
+        local function int(x) return string.format('%.0f', x) end
+
+        """
+
+    /// KEYS header, log, leases, archive, idempotency. ARGV tenant, session, agent, backend, event, version, life of the session,
+    /// grace until the first claim, whether there is an idempotency key.
+    /// Returns {1, session} for a new session, {0, session} for one that the key opened before.
+    static let open = RedisScript(
+        now + """
+            if ARGV[9] == '1' then
+              local existing = redis.call('GET', KEYS[5])
+              if existing then return {0, existing} end
+              redis.call('SET', KEYS[5], ARGV[2], 'PX', ARGV[7])
+            end
+            redis.call('HSET', KEYS[1], 'tenant', ARGV[1], 'agent', ARGV[3], 'backend', ARGV[4], 'status', 'open', 'owner', '',
+              'address', '', 'fence', 1, 'last_fence', 1, 'next', 2, 'version', ARGV[6])
+            redis.call('XADD', KEYS[4], '*', 'session', ARGV[2], 'fence', 1, 'sequence', 1, 'tenant', ARGV[1], 'event', ARGV[5])
+            redis.call('XADD', KEYS[2], '1-1', 'event', ARGV[5])
+            redis.call('ZADD', KEYS[3], int(now + ARGV[8]), ARGV[2])
+            redis.call('PEXPIRE', KEYS[1], ARGV[7])
+            redis.call('PEXPIRE', KEYS[2], ARGV[7])
+            return {1, ARGV[2]}
+            """)
+
+    /// KEYS header, log, leases. ARGV tenant, session, worker, address, fence seen, highest fence, lease, reader version, life.
+    /// Returns {'gone'}, {'closed'}, {'taken', fence}, {'newer', version} or {'claimed', fence, header, log}.
+    static let claim = RedisScript(
+        now + """
+            local h = redis.call('HMGET', KEYS[1], 'tenant', 'status', 'fence', 'version')
+            if not h[1] or h[1] ~= ARGV[1] then return {'gone'} end
+            if h[2] == 'closed' then return {'closed'} end
+            if tonumber(h[3]) ~= tonumber(ARGV[5]) then return {'taken', h[3]} end
+            if tonumber(h[4]) > tonumber(ARGV[8]) then return {'newer', h[4]} end
+            local fence = int(math.max(tonumber(h[3]), tonumber(ARGV[6]), now) + 1)
+            redis.call('HSET', KEYS[1], 'fence', fence, 'owner', ARGV[3], 'address', ARGV[4])
+            redis.call('ZADD', KEYS[3], int(now + ARGV[7]), ARGV[2])
+            redis.call('PEXPIRE', KEYS[1], ARGV[9])
+            redis.call('PEXPIRE', KEYS[2], ARGV[9])
+            return {'claimed', fence, redis.call('HGETALL', KEYS[1]), redis.call('XRANGE', KEYS[2], '-', '+')}
+            """)
+
+    /// KEYS archive, leases, then per append: header, log. ARGV life after the close, then per append: tenant, session, worker, fence,
+    /// first sequence, number of events, version, whether it closes, then per event: fence, bytes (empty: dropped by its owner).
+    /// Returns per append: outcome, next sequence.
+    ///
+    /// An event is stored when it follows the last one: the same fence and the next sequence, or a higher fence and no gap. What is stored
+    /// already is passed over. The archive is written first: if memory ends between the two, an entry there is harmless, a missing one is not.
+    static let append = RedisScript(
+        """
+        local results = {}
+        local k, a = 3, 2
+        while KEYS[k] do
+          local header, log = KEYS[k], KEYS[k + 1]
+          local tenant, session, worker, fence = ARGV[a], ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3])
+          local first, count = tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])
+          local version, closes = ARGV[a + 6], ARGV[a + 7] == '1'
+          local e = a + 8
+          k, a = k + 2, e + 2 * count
+          local h = redis.call('HMGET', header, 'tenant', 'fence', 'status', 'last_fence', 'next', 'version')
+          local outcome, next = 'stored', 0
+          if not h[1] or h[1] ~= tenant then
+            outcome = 'gone'
+          elseif fence < tonumber(h[2]) then
+            outcome = 'fenced'
+          elseif h[3] == 'closed' then
+            next = tonumber(h[5])
+            if first + count > next then outcome = 'gone' end
+          else
+            if fence > tonumber(h[2]) then
+              redis.call('HSET', header, 'fence', string.format('%.0f', fence), 'owner', worker)
+            end
+            local last = tonumber(h[4])
+            next = tonumber(h[5])
+            local before = next
+            for i = 0, count - 1 do
+              local f, bytes, sequence = tonumber(ARGV[e + 2 * i]), ARGV[e + 2 * i + 1], first + i
+              if f < last or (f == last and sequence < next) then
+                -- stored already
+              elseif sequence > next then
+                outcome = 'behind'
+                break
+              else
+                if #bytes > 0 then
+                  local id = string.format('%.0f-%.0f', f, sequence)
+                  redis.call('XADD', KEYS[1], '*', 'session', session, 'fence', ARGV[e + 2 * i],
+                    'sequence', string.format('%.0f', sequence), 'tenant', tenant, 'event', bytes)
+                  local added = redis.pcall('XADD', log, id, 'event', bytes)
+                  if type(added) == 'table' and added.err and not string.find(added.err, 'equal or smaller') then
+                    return redis.error_reply(added.err)
+                  end
+                end
+                last, next = f, sequence + 1
+              end
+            end
+            if next ~= before or last ~= tonumber(h[4]) then
+              redis.call('HSET', header, 'next', string.format('%.0f', next), 'last_fence', string.format('%.0f', last))
+              if tonumber(version) > tonumber(h[6]) then redis.call('HSET', header, 'version', version) end
+            end
+            if closes and outcome == 'stored' then
+              redis.call('HSET', header, 'status', 'closed')
+              redis.call('ZREM', KEYS[2], session)
+              redis.call('PEXPIRE', header, ARGV[1])
+              redis.call('PEXPIRE', log, ARGV[1])
+            end
+          end
+          results[#results + 1] = outcome
+          results[#results + 1] = string.format('%.0f', next)
+        end
+        return results
+        """)
+
+    /// KEYS leases, then per session: header, log. ARGV worker, address, lease, life, then per session: session, tenant, fence, whether to
+    /// prolong the keys' life. Returns the sessions lost.
+    static let renew = RedisScript(
+        now + """
+            local lost, leases = {}, {}
+            local ends = int(now + ARGV[3])
+            for i = 0, (#KEYS - 1) / 2 - 1 do
+              local header, log = KEYS[2 + 2 * i], KEYS[3 + 2 * i]
+              local session, tenant, fence = ARGV[5 + 4 * i], ARGV[6 + 4 * i], tonumber(ARGV[7 + 4 * i])
+              local h = redis.call('HMGET', header, 'tenant', 'fence', 'status', 'owner')
+              if not h[1] or h[1] ~= tenant or fence < tonumber(h[2]) or h[3] == 'closed' then
+                lost[#lost + 1] = session
+              else
+                if fence > tonumber(h[2]) or h[4] ~= ARGV[1] then
+                  redis.call('HSET', header, 'fence', int(fence), 'owner', ARGV[1], 'address', ARGV[2])
+                end
+                leases[#leases + 1] = ends
+                leases[#leases + 1] = session
+                if ARGV[8 + 4 * i] == '1' then
+                  redis.call('PEXPIRE', header, ARGV[4])
+                  redis.call('PEXPIRE', log, ARGV[4])
+                end
+              end
+            end
+            for i = 1, #leases, 1000 do
+              redis.call('ZADD', KEYS[1], unpack(leases, i, math.min(i + 999, #leases)))
+            end
+            return lost
+            """)
+
+    /// KEYS header, command. ARGV tenant, kind, payload, life.
+    /// Returns {'gone'}, {'new', owner}, {'known', owner, outcome or false, detail or false}.
+    static let recordCommand = RedisScript(
+        """
+        local h = redis.call('HMGET', KEYS[1], 'tenant', 'status', 'owner')
+        if not h[1] or h[1] ~= ARGV[1] then return {'gone'} end
+        local c = redis.call('HMGET', KEYS[2], 'kind', 'outcome', 'detail')
+        if c[1] then return {'known', h[3], c[2], c[3]} end
+        if h[2] == 'closed' then return {'gone'} end
+        redis.call('HSET', KEYS[2], 'kind', ARGV[2], 'payload', ARGV[3])
+        redis.call('PEXPIRE', KEYS[2], ARGV[4])
+        return {'new', h[3]}
+        """)
+
+    /// KEYS command. ARGV outcome, detail. The first answer counts.
+    static let answerCommand = RedisScript(
+        """
+        if redis.call('HEXISTS', KEYS[1], 'kind') == 0 then return 0 end
+        if redis.call('HSETNX', KEYS[1], 'outcome', ARGV[1]) == 1 then redis.call('HSET', KEYS[1], 'detail', ARGV[2]) end
+        return 1
+        """)
+}
