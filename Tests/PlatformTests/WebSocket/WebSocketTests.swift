@@ -42,15 +42,17 @@ private func withServer(
             channel.eventLoop.makeCompletedFuture {
                 let upgrader = WebSocketServerUpgrader<Bool>(
                     configuration: configuration,
-                    accept: { channel, head in
-                        channel.eventLoop.makeSucceededFuture(head.uri.hasPrefix("/ws") ? HTTPHeaders() : nil)
+                    decide: { channel, head in
+                        let refusal = WebSocketDecision.refuse(
+                            status: 401, headers: ["dg-error": "bad key"], body: "bad key")
+                        return channel.eventLoop.makeSucceededFuture(head.uri.hasPrefix("/ws") ? .accept([:]) : refusal)
                     },
                     makeHandler: { _, _ in Recorder(log, script) }, result: { _ in true })
                 let upgrade = NIOTypedHTTPServerUpgradeConfiguration<Bool>(
                     upgraders: [upgrader],
                     notUpgradingCompletionHandler: { channel in
                         channel.eventLoop.makeCompletedFuture {
-                            try channel.pipeline.syncOperations.addHandler(Refuser())
+                            Issue.record("a refused upgrade reached the HTTP server")
                             return false
                         }
                     })
@@ -64,22 +66,6 @@ private func withServer(
         throw error
     }
     try await server.close()
-}
-
-private final class Refuser: ChannelInboundHandler {
-    typealias InboundIn = HTTPServerRequestPart
-    typealias OutboundOut = HTTPServerResponsePart
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard case .end = unwrapInboundIn(data) else { return }
-        let headers = HTTPHeaders([("content-length", "7"), ("dg-error", "bad key")])
-        context.write(
-            wrapOutboundOut(.head(.init(version: .http1_1, status: .unauthorized, headers: headers))), promise: nil)
-        context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: "bad key")))), promise: nil)
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {}
 }
 
 private let loop = MultiThreadedEventLoopGroup.singleton.any()
