@@ -1,0 +1,54 @@
+import NIOCore
+import NIOHTTP1
+import Synchronization
+
+/// The fault that was drawn when a WebSocket was let in, for the handler that comes after.
+final class ConnectionFate: Sendable {
+    private let fault = Mutex(Fault.none)
+
+    var value: Fault {
+        get { fault.withLock { $0 } }
+        set { fault.withLock { $0 = newValue } }
+    }
+}
+
+/// Collects requests of a connection that is not a WebSocket and hands them to the vendors.
+final class SimulatorHTTPHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private static let maximumBodyBytes = 8 << 20
+
+    private let route: (SimulatedRequest, SimulatedExchange) -> Void
+    private var request: SimulatedRequest?
+    private var exchange: SimulatedExchange?
+
+    init(_ route: @escaping (SimulatedRequest, SimulatedExchange) -> Void) { self.route = route }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head): request = SimulatedRequest(head)
+        case .body(var part):
+            guard (request?.body.readableBytes ?? 0) + part.readableBytes <= Self.maximumBodyBytes else {
+                return context.close(promise: nil)
+            }
+            request?.body.writeBuffer(&part)
+        case .end:
+            guard let request else { return }
+            self.request = nil
+            let exchange = SimulatedExchange(context.channel)
+            self.exchange = exchange
+            route(request, exchange)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        exchange?.closed()
+        exchange = nil
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+}
