@@ -5,6 +5,9 @@ package import WebSocket
 /// One session's voice over a vendor's speech socket: the connection is made when the voice is opened, so that it is warm when
 /// the first sentence comes, and made again when it breaks. Confined to its event loop.
 package final class SpeechSocketStream: SynthesisStream, WebSocketHandler {
+    /// A connection that lives shorter counts as a failure even though the handshake worked.
+    private static let provenAfter = TimeAmount.seconds(5)
+
     private let wire: any SpeechWire
     private let client: WebSocketClient
     private let eventLoop: any EventLoop
@@ -15,6 +18,7 @@ package final class SpeechSocketStream: SynthesisStream, WebSocketHandler {
     private var events: (@Sendable (SynthesisEvent) -> Void)?
     private var socket: WebSocket?
     private var failures = 0
+    private var openedAt: NIODeadline?
     private var retryTimer: Scheduled<Void>?
     private var watchdog: Scheduled<Void>?
     private var watched: SentenceID?
@@ -63,6 +67,7 @@ package final class SpeechSocketStream: SynthesisStream, WebSocketHandler {
 
     package func opened(_ socket: WebSocket) {
         guard socket === self.socket else { return }
+        openedAt = .now()
         perform(queue.opened())
     }
 
@@ -98,6 +103,9 @@ package final class SpeechSocketStream: SynthesisStream, WebSocketHandler {
         socket = nil
         perform(queue.lost(error))
         guard events != nil else { return }
+        // A vendor that closes an idle connection after minutes has not failed.
+        if let openedAt, openedAt + Self.provenAfter <= .now() { failures = 0 }
+        openedAt = nil
         failures += 1
         guard let delay = retry.delay(after: error, failures: failures) else {
             perform(queue.gaveUp(error))
