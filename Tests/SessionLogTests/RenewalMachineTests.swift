@@ -23,6 +23,18 @@ struct RenewalMachineTests {
         #expect(machine.tick(now: 2600) == .renew(id: 3))
     }
 
+    @Test func `a stream that still answers is only slow, and given up later`() {
+        var machine = RenewalMachine()
+        machine.connected()
+        _ = machine.tick(now: 0)
+        machine.heard(now: 2400)
+        #expect(machine.tick(now: 2500) == .renew(id: 2))
+        #expect(machine.tick(now: 3000) == nil)
+        machine.heard(now: 4800)
+        #expect(machine.tick(now: 4999) == .renew(id: 3))
+        #expect(machine.tick(now: 5000) == .reconnect)
+    }
+
     @Test func `the store's word on Redis is kept, late words of an old stream are not`() {
         var machine = RenewalMachine()
         machine.connected()

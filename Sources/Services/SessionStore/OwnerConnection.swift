@@ -15,6 +15,12 @@ final class OwnerConnection: Sendable {
         let stop: StopSignal
     }
 
+    /// What takes a round trip of its own.
+    private struct Question: Sendable {
+        let message: StoreOwnerMessage
+        let worker: StoreHello
+    }
+
     private struct State {
         var appended: [StoreAppended] = []
         var replies: [StoreOwnerReply] = []
@@ -48,7 +54,14 @@ final class OwnerConnection: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             let (greetings, greeting) = AsyncStream.makeStream(
                 of: StoreHello.self, bufferingPolicy: .bufferingOldest(1))
-            group.addTask { try await self.read(messages, greeting) }
+            let (questions, question) = AsyncStream.makeStream(
+                of: Question.self, bufferingPolicy: .bufferingNewest(64))
+            group.addTask { try await self.read(messages, greeting, question) }
+            // Renewals wait for Redis; appends behind them must not. Of too many the oldest are dropped: the next renewal
+            // says the same.
+            group.addTask {
+                for await question in questions { await self.take(question.message, question.worker) }
+            }
             group.addTask { try await self.write(to: writer) }
             group.addTask { for await hello in greetings { await self.deliverCommands(to: hello.worker) } }
             group.addTask { try await self.parts.stop.wait() }
@@ -59,12 +72,15 @@ final class OwnerConnection: Sendable {
     }
 
     private func read(
-        _ messages: RPCAsyncSequence<StoreOwnerMessage, any Error>, _ greeting: AsyncStream<StoreHello>.Continuation
+        _ messages: RPCAsyncSequence<StoreOwnerMessage, any Error>, _ greeting: AsyncStream<StoreHello>.Continuation,
+        _ question: AsyncStream<Question>.Continuation
     ) async throws {
         var worker: StoreHello?
         for try await message in messages {
             if let worker {
-                await take(message, worker)
+                if !takeAppends(of: message, worker.worker) {
+                    question.yield(Question(message: message, worker: worker))
+                }
             } else if case .hello(let hello) = message.body, !hello.worker.isEmpty {
                 worker = hello
                 greeting.yield(hello)
@@ -76,14 +92,22 @@ final class OwnerConnection: Sendable {
 
     // MARK: In
 
+    /// False: the message is something else.
+    private func takeAppends(of message: StoreOwnerMessage, _ worker: String) -> Bool {
+        switch message.body {
+        case .append(let append): take(append, worker)
+        case .appends(let appends): for append in appends.appends { take(append, worker) }
+        case .hello, .renew, .beat, .commandAnswer, nil: return false
+        }
+        return true
+    }
+
     private func take(_ message: StoreOwnerMessage, _ hello: StoreHello) async {
         switch message.body {
-        case .append(let append): take(append, hello.worker)
-        case .appends(let appends): for append in appends.appends { take(append, hello.worker) }
         case .renew(let renew): await take(renew, hello)
         case .beat(let beat): await take(beat, hello)
         case .commandAnswer(let answer): await parts.desk.answer(answer)
-        case .hello, nil: break
+        case .append, .appends, .hello, nil: break
         }
     }
 
@@ -107,7 +131,12 @@ final class OwnerConnection: Sendable {
         let chunks = Self.chunks(of: renew.sessions)
         do {
             var lost: [String] = renew.sessions.filter { (try? SessionID($0.session)) == nil }.map(\.session)
-            for (partition, held) in chunks { lost += try await self.renew(partition, held, hello, count) }
+            lost += try await withThrowingTaskGroup(of: [String].self) { group in
+                for (partition, held) in chunks {
+                    group.addTask { try await self.renew(partition, held, hello, count) }
+                }
+                return try await group.reduce(into: []) { $0 += $1 }
+            }
             parts.directory.metrics.renewed.increment(by: renew.sessions.count - lost.count)
             parts.directory.metrics.lost.increment(by: lost.count)
             send(

@@ -256,6 +256,7 @@ package final class OwnerStream: Sendable {
     // MARK: Answers
 
     private func receive(_ reply: StoreOwnerReply) {
+        state.withLock { $0.renewal.heard(now: OwnedSession.now) }
         switch reply.body {
         case .appended(let answer): take(answer)
         case .appendedAll(let answers): for answer in answers.appended { take(answer) }
