@@ -28,8 +28,9 @@ func executable(_ name: String, _ path: String, _ dependencies: [Target.Dependen
     .executableTarget(name: name, dependencies: dependencies, path: "Sources/Executables/\(path)", swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
-    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources, swiftSettings: settings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource]? = nil) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude, resources: resources,
+                swiftSettings: settings)
 }
 
 func library(_ name: String, pkgConfig: String? = nil, apt: String) -> Target {
@@ -154,7 +155,7 @@ let executables: [Target] = [
 
 let testTargets: [Target] = [
     tests("AudioTests", ["Audio"]),
-    tests("SpeechDetectionTests", ["SpeechDetection", "Audio"], resources: [.copy("Resources")]),
+    tests("SpeechDetectionTests", ["SpeechDetection", "Audio"], exclude: ["reference"], resources: [.copy("Resources")]),
     tests("SessionLogTests", ["SessionLog", "Audio", "Resilience", protobuf, nioCore, nioPosix]),
     tests("ConversationTests", ["Conversation", "Audio", "SessionLog", nioCore, nioEmbedded]),
     tests("PlatformTests",
