@@ -148,7 +148,7 @@ let executables: [Target] = [
                ["SessionStoreService", "SessionLog", "RedisClient", "Cryptography", "ServiceSupport", "Telemetry", lifecycle, logging,
                 nioPosix]),
     executable("archiver", "Archiver",
-               ["ArchiverService", "RedisClient", "PostgresClient", "ServiceSupport", "Telemetry", arguments, logging]),
+               ["ArchiverService", "RedisClient", "PostgresClient", "ServiceSupport", "Cryptography", "Telemetry", nioPosix, logging]),
     executable("parley", "Parley", ["ParleyCommands", arguments]),
     executable("provider-simulator", "ProviderSimulator", ["ProviderSimulator", arguments, logging]),
 ]
