@@ -91,3 +91,15 @@ extension SessionTime: CustomStringConvertible {
         return "\(samples < 0 ? "-" : "")\(total / 1000).\(padding)\(fraction) s"
     }
 }
+
+extension SessionTime: Codable {
+    /// Encoded as its number of samples.
+    package init(from decoder: any Decoder) throws {
+        samples = try decoder.singleValueContainer().decode(Int64.self)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(samples)
+    }
+}
