@@ -6,8 +6,10 @@ package typealias TurnNumber = UInt32
 package typealias ReplyNumber = UInt32
 
 /// What happened, told to `TurnTaking` in the order in which it happened. Every input comes with the session time at which it
-/// was handled; `TurnTaking` reads no clock.
-package enum TurnInput: Sendable, Hashable {
+/// was handled; `TurnTaking` reads no clock. Inputs are `Codable`, so that a recording of them replays exactly.
+package enum TurnInput: Sendable, Hashable, Codable {
+    /// The conversation begins; starts the wait for a caller who says nothing.
+    case started
     /// The VAD is sure that the caller speaks, since `start` (earlier than now by its minimum speech).
     case speechStarted(start: SessionTime)
     /// The VAD is sure that the caller has stopped, at `end` (earlier than now by its minimum silence).
@@ -38,7 +40,7 @@ package enum TurnInput: Sendable, Hashable {
 }
 
 /// Timers live on session time and are named; setting one again moves it.
-package enum TurnTimer: Sendable, Hashable {
+package enum TurnTimer: UInt8, Sendable, Hashable, Codable, CaseIterable {
     /// Silence since the end of speech that ends the turn.
     case endpoint
     /// Longest wait for a final transcript after the end of speech.
@@ -53,7 +55,8 @@ package enum TurnTimer: Sendable, Hashable {
     case interruption
 }
 
-/// What has to be done, in order.
+/// What has to be done, in order. Within one answer timers come first and `commit` or `requestVerdict` last, so that a performer
+/// may tell `TurnTaking` the outcome of those before it has returned.
 package enum TurnEffect: Sendable, Hashable {
     /// Start a held reply to this text. Its TTS must wait for `speakSpeculation`.
     case startSpeculation(id: UInt32, text: String)
@@ -62,11 +65,13 @@ package enum TurnEffect: Sendable, Hashable {
     case cancelSpeculation(id: UInt32)
     /// The turn is over. `speculation`: the one whose reply is released; nil = generate now.
     case commit(CommittedTurn, speculation: UInt32?)
-    /// The caller may be interrupting: hold the playout where it is (what is in flight is cleared at the client).
+    /// The caller may be interrupting: hold the playout where it is (what is in flight is cleared at the client). A reply that
+    /// has not started yet must not start until `resumePlayout`.
     case pausePlayout
     case resumePlayout
-    /// The caller has interrupted: stop for good; what was not heard leaves the context.
-    case stopPlayout(InterruptionReason)
+    /// The caller has interrupted: stop for good, at `point`; what was not heard leaves the context. Ends a pause, if there is one.
+    /// The reply may still be in the making, with no audio yet; it is dropped. No `replyFinished` is expected for it.
+    case stopPlayout(InterruptionReason, at: StopPoint)
     case setTimer(TurnTimer, at: SessionTime)
     case cancelTimer(TurnTimer)
     /// Ask the turn model about the speech since `since`; answer with `verdict(id)`.
@@ -104,7 +109,14 @@ package struct CommittedTurn: Sendable, Hashable {
     }
 }
 
-package enum EndOfTurnReason: String, Sendable, Hashable, CaseIterable { case transcript, silence, model, timeout, client }
+/// What ended a turn: a complete transcript, silence, the turn model, the maximum length of a turn, the client's request, or the
+/// end of the call (such a turn belongs in the log and needs no answer).
+package enum EndOfTurnReason: String, Sendable, Hashable, CaseIterable {
+    case transcript, silence, model, timeout, client, hangUp
+}
 package enum TurnInputKind: String, Sendable, Hashable { case speech, text, dtmf }
 package enum InterruptionReason: String, Sendable, Hashable { case speech, text, dtmf, hangUp, agent }
-package enum IgnoredReason: String, Sendable, Hashable { case backchannel, tooShort, uninterruptible, noWords }
+/// Where a stopped reply ends: where it is, or behind the sentence being heard.
+package enum StopPoint: String, Sendable, Hashable { case now, sentenceEnd }
+/// Why words do not count. `late`: a final transcript of words that were committed in an interim version.
+package enum IgnoredReason: String, Sendable, Hashable { case backchannel, tooShort, uninterruptible, noWords, late }
