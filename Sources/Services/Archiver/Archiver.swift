@@ -161,15 +161,17 @@ package struct Archiver: Service, CustomStringConvertible {
         }
     }
 
-    /// Failures here are logged, not fatal: the work is done again at the next turn, and archiving does not wait for it.
+    /// Failures here are logged, not fatal: the work is soon tried again, and archiving does not wait for it.
     private func repeatedly(every interval: Duration, _ what: String, _ body: () async throws -> Void) async {
         while !isEnding {
+            var pause = interval
             do {
                 try await body()
             } catch {
+                pause = min(interval, .seconds(30))
                 if !isEnding { logger.warning("\(what) failed", metadata: ["error": "\(error)"]) }
             }
-            try? await clock.sleep(for: interval)
+            try? await clock.sleep(for: pause)
         }
     }
 }
