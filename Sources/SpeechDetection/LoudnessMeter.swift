@@ -35,7 +35,10 @@ package struct LoudnessMeter: Sendable {
             nextBlock = (nextBlock + 1) % Self.blocks
             start += Self.blockLength
         }
-        let mean = energies.reduce(0, +) / Float(Self.blocks * Self.blockLength)
+        // Not `reduce`, which allocates in unoptimised code.
+        var total: Float = 0
+        for index in energies.indices { total += energies[index] }
+        let mean = total / Float(Self.blocks * Self.blockLength)
         let units = mean > 0 ? -0.691 + 10 * log10(mean) : -110
         loudness += Self.step * (min(1, max(0, (units + 110) / 100)) - loudness)
         return loudness

@@ -27,7 +27,8 @@ import COnnxRuntime
         unsafe onnx_release_session(runtime.api, session)
     }
 
-    /// Runs the model once over the tensors of a binding. The first run of a binding may allocate, later ones do not.
+    /// Runs the model once over the tensors of a binding. Nothing is allocated here; the runtime makes and frees small objects
+    /// of its own in every run (about 150 for Silero, measured with 1.31).
     func run(_ binding: OnnxBinding) throws(SpeechDetectionError) {
         let status = unsafe onnx_run(
             runtime.api, session, inputNames.pointers, binding.inputs, inputNames.count, outputNames.pointers,

@@ -24,8 +24,8 @@ package struct VoiceActivityWindow: Sendable, Equatable {
 
 /// Finds speech in one conversation's audio: the energy gate, behind it the shared network, behind it the hysteresis.
 ///
-/// All positions are exact functions of the windows, which are counted from the first position given. In steady state
-/// nothing is allocated. Not thread-safe: it belongs to the conversation.
+/// All positions are exact functions of the windows, which are counted from the first position given. Nothing is allocated
+/// per window, but for what the runtime takes and frees while the network runs. Not thread-safe: it belongs to the conversation.
 package final class VoiceActivityDetector {
     /// How many windows from before an opening of the gate the network sees when it opens. Their verdicts count as if the gate had
     /// been open, so a start of speech is not dated late by it.

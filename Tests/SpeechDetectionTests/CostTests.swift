@@ -32,9 +32,21 @@ struct CostTests {
         return times.sorted()[runs / 2]
     }
 
-    @Test("in steady state nothing is allocated per window", arguments: [EnergyGate?.none, EnergyGate()])
-    func noAllocation(gate: EnergyGate?) throws {
-        let detector = try VoiceActivityDetector(model: Models.load().vad, parameters: .pipecat, gate: gate)
+    @Test("behind a closed gate no window allocates")
+    func closedGateAllocatesNothing() async {
+        await #expect(processExitsWith: .success) {
+            let detector = try VoiceActivityDetector(model: Models.load().vad, parameters: .pipecat)
+            let frame = Noise.over([Int16](repeating: 0, count: 320), amplitude: 2)
+            for _ in 0..<100 { try detector.process(frame.span, at: detector.position) { _ in } }
+            Heap.exhaust()
+            for _ in 0..<500 { try detector.process(frame.span, at: detector.position) { _ in } }
+            _exit(detector.position.samples == 600 * 320 ? EXIT_SUCCESS : EXIT_FAILURE)
+        }
+    }
+
+    @Test("windows that the network sees leave nothing behind on the heap")
+    func networkLeavesNothingBehind() throws {
+        let detector = try VoiceActivityDetector(model: Models.load().vad, parameters: .quick, gate: nil)
         let frame = Noise.over([Int16](repeating: 0, count: 320), amplitude: 3_000)
         var windows = 0
         func run(_ frames: Int) throws {

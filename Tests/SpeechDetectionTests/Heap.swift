@@ -19,6 +19,19 @@ enum Heap {
         return taken - (try total("type=\"fast\"")) - (try total("type=\"rest\""))
     }
 
+    /// Takes all memory of this process: whatever allocates from here on dies. For exit tests.
+    static func exhaust() {
+        var limit = rlimit(rlim_cur: 0, rlim_max: 0)
+        _ = getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+        limit.rlim_cur = 0
+        _ = setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+        var size = 1 << 20
+        while size >= 16 {
+            while malloc(size) != nil {}
+            size -= max(16, size / 4)
+        }
+    }
+
     /// The allocator's own report, as XML. It is looked up by name because Swift's Glibc module leaves it out.
     private static func report() throws -> String {
         typealias MallocInfo = @convention(c) (Int32, UnsafeMutablePointer<FILE>) -> Int32
