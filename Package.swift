@@ -110,19 +110,20 @@ let plugins: [Target] = [
     module("CartesiaProvider", "Providers/Cartesia",
            ["ProviderSupport", "Conversation", "Audio", "WireCoding", "WebSocket", "Resilience", "Telemetry", nioCore, logging]),
     module("LocalProviders", "Providers/Local",
-           ["Conversation", "Audio", "Resilience", "Telemetry", "CFlite", "CEspeakNG", "CPocketSphinx", nioCore, logging],
+           ["Conversation", "Audio", "Resilience", "Telemetry", "CFlite", "CEspeakNG", "CPocketSphinx", nioCore, nioPosix, logging],
            settings: unsafeSettings),
 ]
 
 let services: [Target] = [
     module("RelayLink", "Services/RelayLink",
            ["Audio", "SessionLog", "Cryptography", "Telemetry", "Resilience", nioCore, nioPosix, nioSSL, logging]),
+    module("Placement", "Services/Placement", ["RedisClient", "Cryptography"]),
     module("DispatcherService", "Services/Dispatcher",
-           ["RelayLink", "PipecatBackend", "Conversation", "SessionLog", "RedisClient", "TenantDirectory", "WebSocket", "ServiceSupport",
-            "Cryptography", "Telemetry", "Resilience", hummingbird, hummingbirdCore, nioCore, nioPosix, nioHTTP1, nioWebSocket, logging]),
+           ["RelayLink", "Placement", "PipecatBackend", "Conversation", "SessionLog", "RedisClient", "TenantDirectory", "WebSocket", "ServiceSupport",
+            "Cryptography", "Telemetry", "Resilience", hummingbird, hummingbirdCore, nioCore, nioPosix, nioHTTP1, nioWebSocket, lifecycle, protobuf, logging]),
     module("MediaWorkerService", "Services/MediaWorker",
-           ["RelayLink", "Conversation", "SessionLog", "SpeechDetection", "Audio", "RedisClient", "ServiceSupport", "Cryptography",
-            "Telemetry", "Resilience", nioCore, nioPosix, logging]),
+           ["RelayLink", "Placement", "HTTPClient", "PipecatBackend", "Conversation", "SessionLog", "SpeechDetection", "Audio", "RedisClient", "ServiceSupport", "Cryptography",
+            "Telemetry", "Resilience", nioCore, nioPosix, lifecycle, protobuf, logging]),
     module("SessionStoreService", "Services/SessionStore",
            ["SessionLog", "RedisClient", "ServiceSupport", "Cryptography", "Telemetry", "Resilience", protobuf, grpcCore, grpcTransport,
             grpcProtobuf, logging, nioCore]),
@@ -140,9 +141,9 @@ let services: [Target] = [
 ]
 
 let executables: [Target] = [
-    executable("dispatcher", "Dispatcher", ["DispatcherService", "PipecatBackend", "ServiceSupport", "Telemetry", arguments, logging]),
+    executable("dispatcher", "Dispatcher", ["Placement", "SessionLog", "RedisClient", "PostgresClient", "TenantDirectory", "Cryptography", lifecycle, nioCore, nioPosix, hummingbird, hummingbirdCore, "DispatcherService", "PipecatBackend", "ServiceSupport", "Telemetry", arguments, logging]),
     executable("media-worker", "MediaWorker",
-               ["MediaWorkerService", "PipecatBackend", "DeepgramProvider", "OpenAIProvider", "AnthropicProvider", "ElevenLabsProvider",
+               ["Placement", "SessionLog", "SpeechDetection", "Conversation", "RedisClient", "Cryptography", "HTTPClient", "WebSocket", lifecycle, nioCore, nioPosix, "MediaWorkerService", "PipecatBackend", "DeepgramProvider", "OpenAIProvider", "AnthropicProvider", "ElevenLabsProvider",
                 "CartesiaProvider", "LocalProviders", "ServiceSupport", "Telemetry", arguments, logging]),
     executable("session-store", "SessionStore",
                ["SessionStoreService", "SessionLog", "RedisClient", "Cryptography", "ServiceSupport", "Telemetry", lifecycle, logging,
@@ -173,10 +174,8 @@ let testTargets: [Target] = [
            "Conversation", "Audio", "WireCoding", "WebSocket", "HTTPClient", nioCore, nioPosix, logging]),
     tests("LocalProviderTests", ["LocalProviders", "Conversation", "Audio", nioCore, nioPosix]),
     tests("RelayTests", ["RelayLink", "SessionLog", "Cryptography", nioCore, nioPosix, nioEmbedded, logging]),
-    tests("DispatcherTests", ["DispatcherService", "RelayLink", "RedisClient", nioCore, logging]),
-    tests("WorkerTests", ["MediaWorkerService", "Conversation", "SessionLog", "Audio", nioCore, nioEmbedded, logging]),
-    tests("CommandTests", ["ParleyCommands", "CallerSimulator", "Audio"]),
-    tests("ClusterTests", ["CallerSimulator", "RedisClient", "PostgresClient", "Audio", "HTTPClient", logging]),
+    tests("PlacementTests", ["Placement", "RedisClient", logging, nioCore, nioPosix]),
+    tests("CommandTests", ["ParleyCommands", "CallerSimulator", "Conversation", "Audio"]),
 ]
 
 let package = Package(

@@ -30,6 +30,8 @@ package struct GenerationRequest: Sendable {
     package var maxOutputTokens: Int
     /// Milliseconds until the first token; then the provider fails over or gives up with `timeout`.
     package var firstTokenDeadlineMilliseconds: Int
+    /// The agent's flow and where it stands, for the scripted flow. Language models see it through the instructions.
+    package var flow: FlowContext?
 
     package init(
         session: String, instructions: String, context: ChatContext, tools: [ToolDefinition] = [], toolChoice: ToolChoice = .auto,
@@ -68,6 +70,8 @@ package enum GenerationEvent: Sendable {
     case text(String)
     /// A whole call: arguments are complete JSON, repaired where the vendor's stream was ragged.
     case toolCall(ToolCall)
+    /// What a scripted flow did; comes before the text it speaks. Language models never send it.
+    case flow(FlowStep)
     case finished(FinishReason, TokenUsage)
     case failed(ProviderError)
 }

@@ -1,0 +1,141 @@
+package import Conversation
+import Foundation
+package import NIOCore
+
+/// The media half of the Pipecat backend: between the client's messages and the session's neutral inputs and notices.
+///
+/// No socket and no clock: messages in, messages out. One per attachment; what it must remember of the client is `handshake`.
+package struct PipecatCodec: Sendable {
+    /// What a client's message means.
+    package enum Incoming: Sendable {
+        case audio(ByteBuffer, sampleRate: Int, channels: Int)
+        case input(ClientInput)
+        /// Send this back at once.
+        case answer(ByteBuffer)
+        /// The client has broken the protocol: say why and close.
+        case violation(String)
+    }
+
+    /// 16 kHz is what the agent has inside; the rate travels with each frame and the client resamples.
+    package static let sampleRate: UInt32 = 16_000
+
+    private var frameID: UInt64 = 0
+    /// Id of the `client-ready` that is still to be answered.
+    private var readyID: String?
+    /// Major version of the client's RTVI; nil = the client speaks raw frames only.
+    package private(set) var clientVersion: Int?
+
+    package init() {}
+
+    /// What another worker needs to go on with this client.
+    package var handshake: ByteBuffer {
+        ByteBuffer(string: clientVersion.map { "rtvi=\($0)" } ?? "raw")
+    }
+
+    /// Restores what a handshake says.
+    package mutating func restore(_ handshake: ByteBuffer) {
+        let text = String(buffer: handshake)
+        if text.hasPrefix("rtvi=") { clientVersion = Int(text.dropFirst(5)) }
+    }
+
+    // MARK: In
+
+    package mutating func decode(_ message: ByteBuffer, isText: Bool) -> Incoming? {
+        guard !isText else {
+            return .violation("text message: this endpoint takes Pipecat protobuf frames as binary messages")
+        }
+        do {
+            switch try PipecatFrame.decode(message) {
+            case .audio(let bytes, let rate, let channels):
+                return .audio(bytes, sampleRate: Int(rate), channels: Int(channels))
+            case .text(let text): return .input(.text(text, interrupts: true, speak: true))
+            case .message(let json): return decodeRTVI(Data(json.readableBytesView))
+            case .transcription, .interruption, .unknown: return nil
+            }
+        } catch {
+            return .violation("\(error)")
+        }
+    }
+
+    private mutating func decodeRTVI(_ json: Data) -> Incoming? {
+        let message: RTVIMessage
+        do {
+            message = try RTVIMessage.decode(json)
+        } catch {
+            return .answer(Self.frame(Self.errorResponse(id: error.id, error.description)))
+        }
+        switch message.type {
+        case "client-ready": return ready(message)
+        case "disconnect-bot": return .input(.hangUp)
+        case "send-text":
+            guard let text = message.data["content"] as? String else { return reject(message, "send-text needs 'content'") }
+            let options = message.data["options"] as? [String: Any] ?? [:]
+            return .input(
+                .text(
+                    text, interrupts: options["run_immediately"] as? Bool ?? true,
+                    speak: options["audio_response"] as? Bool ?? true))
+        case "dtmf":
+            let buttons = (message.data["buttons"] as? [Any] ?? []).map { "\($0)" }.joined()
+            guard !buttons.isEmpty else { return reject(message, "dtmf needs 'buttons'") }
+            return .input(.dtmf(buttons))
+        case "llm-function-call-result":
+            guard let call = message.data["tool_call_id"] as? String else { return reject(message, "needs 'tool_call_id'") }
+            return .input(.toolResult(call: call, content: "\(message.data["result"] ?? "")"))
+        default: return reject(message, "Unsupported type \(message.type)")
+        }
+    }
+
+    private mutating func ready(_ message: RTVIMessage) -> Incoming {
+        let version = message.data["version"] as? String ?? "0.0.0"
+        let major = Int(version.split(separator: ".").first ?? "") ?? 0
+        readyID = message.id
+        clientVersion = major
+        return .input(.ready)
+    }
+
+    private func reject(_ message: RTVIMessage, _ reason: String) -> Incoming {
+        .answer(Self.frame(Self.errorResponse(id: message.id, reason)))
+    }
+
+    // MARK: Out
+
+    /// An audio frame of 16 kHz mono samples.
+    package mutating func encode(_ samples: Span<Int16>, into out: inout ByteBuffer) {
+        frameID += 1
+        PipecatFrame.encodeAudio(samples, sampleRate: Self.sampleRate, id: frameID, into: &out)
+    }
+
+    /// The client must flush what it has not played.
+    package static var interruption: ByteBuffer {
+        var out = ByteBuffer()
+        PipecatFrame.encodeInterruption(into: &out)
+        return out
+    }
+
+    /// The messages for a notice, in order; none for a client that does not speak RTVI.
+    package mutating func encode(_ notice: ClientNotice) -> [ByteBuffer] {
+        guard clientVersion != nil else { return [] }
+        return RTVIEncoder.messages(for: notice, readyID: takeReadyID(notice)).map(Self.frame)
+    }
+
+    private mutating func takeReadyID(_ notice: ClientNotice) -> String? {
+        guard case .ready = notice else { return nil }
+        defer { readyID = nil }
+        return readyID
+    }
+
+    /// An error for a client that has not been understood yet, whatever it speaks.
+    package static func fatalError(_ text: String) -> ByteBuffer {
+        frame(RTVIMessage(type: "error", data: ["error": text, "fatal": true]))
+    }
+
+    private static func errorResponse(id: String?, _ text: String) -> RTVIMessage {
+        RTVIMessage(type: "error-response", id: id, data: ["error": text])
+    }
+
+    private static func frame(_ message: RTVIMessage) -> ByteBuffer {
+        var out = ByteBuffer()
+        PipecatFrame.encodeMessage(ByteBuffer(bytes: message.encode()), into: &out)
+        return out
+    }
+}

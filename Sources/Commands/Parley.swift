@@ -1,0 +1,10 @@
+package import ArgumentParser
+
+/// The `parley` command line.
+package struct Parley: AsyncParsableCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "parley", abstract: "Runs, calls and looks after voice agents.", version: "0.1.0",
+        subcommands: [CallCommand.self, BenchCommand.self, MigrateCommand.self, AgentsCommand.self, KeysCommand.self, DoctorCommand.self])
+
+    package init() {}
+}

@@ -1,0 +1,75 @@
+package import Audio
+
+/// The way out to the caller: a backend's media half. Used on the session's event loop only, and never calls back from inside.
+package protocol MediaPort: AnyObject, Sendable {
+    /// Sends the next samples of a reply, 16 kHz mono. `firstSample` counts from the reply's first sample.
+    func play(_ samples: Span<Int16>, reply: ReplyNumber, firstSample: SessionTime)
+    /// The caller must stop hearing this reply and earlier ones at once; overtakes audio.
+    func clear(reply: ReplyNumber)
+    /// Tells the client what happens, in the backend's own way; in order with the audio.
+    func notify(_ notice: ClientNotice)
+    /// Messages of the caller up to the one handled last are in the log and need not be kept for another worker.
+    func release()
+    /// Ends the connection.
+    func end(_ reason: EndReason)
+    /// Sends what the calls of this tick have queued.
+    func flush()
+    /// Positions reported by the backend are exact (it has marks).
+    var hasMarks: Bool { get }
+}
+
+/// What a client may be told. Backends encode it (RTVI messages, LiveKit streams, nothing for a phone).
+package enum ClientNotice: Sendable {
+    /// The agent is there; answers the client's handshake.
+    case ready
+    case userStartedSpeaking
+    case userStoppedSpeaking
+    case userTranscript(text: String, final: Bool, at: SessionTime)
+    /// A committed turn of the caller.
+    case userTurn(text: String, input: TurnInputKind)
+    case agentThinking(ReplyNumber)
+    case agentText(ReplyNumber, String)
+    case agentFinishedThinking(ReplyNumber)
+    /// A sentence is about to be spoken, being spoken, or has been spoken whole.
+    case sentence(SentenceID, text: String, SpokenStatus)
+    case agentStartedSpeaking(ReplyNumber)
+    case agentStoppedSpeaking(ReplyNumber)
+    case interrupted(ReplyNumber)
+    case toolStarted(name: String, call: String)
+    case toolEnded(name: String, call: String, cancelled: Bool)
+    case latency(TurnLatency)
+    case error(message: String, fatal: Bool)
+    /// Answer to a client's own message.
+    case response(id: String, type: String, json: String)
+    case errorResponse(id: String, message: String)
+}
+
+package enum SpokenStatus: String, Sendable { case new, inProgress = "in-progress", completed }
+
+/// What a client may send besides audio.
+package enum ClientInput: Sendable, Hashable {
+    /// The client's handshake is complete; the agent may speak.
+    case ready
+    case text(String, interrupts: Bool, speak: Bool)
+    case dtmf(String)
+    case endOfTurn
+    case toolResult(call: String, content: String)
+    /// The client wants to end the call.
+    case hangUp
+}
+
+/// Why a session ends.
+package enum EndReason: String, Sendable, Hashable, CaseIterable {
+    case completed, hangUp = "hang_up", clientDisconnected = "client_disconnected", idle, maxDuration = "max_duration"
+    case failed, shutdown, lost, protocolError = "protocol_error"
+
+    /// WebSocket close code: 1000 for an ordinary end, 1011 for our failure, 1012 for a restart, 1002 for the client's mistake.
+    package var closeCode: UInt16 {
+        switch self {
+        case .completed, .hangUp, .clientDisconnected, .idle, .maxDuration: 1000
+        case .failed, .lost: 1011
+        case .shutdown: 1012
+        case .protocolError: 1002
+        }
+    }
+}

@@ -1,0 +1,336 @@
+import Audio
+import Logging
+import NIOCore
+import SessionLog
+import SwiftProtobuf
+import Telemetry
+
+/// From a turn to sentences: generation, speculation, logging, speaking.
+extension VoiceSession {
+    // MARK: Starting
+
+    func makeReply(_ kind: Reply.Kind, turn: TurnNumber, phase: Reply.Phase, basis: String) -> Reply {
+        let number = nextReply
+        nextReply += 1
+        return Reply(
+            number: number, kind: kind, turn: turn, phase: phase, basis: basis, splitter: SentenceSplitter(),
+            speech: SpeechText(options: .init(replacements: agent.pronunciation)))
+    }
+
+    func greet() {
+        guard let greeting = agent.greeting else { return }
+        if let text = greeting.say {
+            say(text, kind: .greeting, interruptible: greeting.interruptible)
+        } else {
+            var reply = makeReply(.greeting, turn: 0, phase: .committed, basis: "")
+            reply.interruptible = greeting.interruptible
+            open(reply)
+            generate(reply.number)
+        }
+    }
+
+    /// Speaks a text as written, as a reply of its own.
+    func say(_ text: String, kind: Reply.Kind, interruptible: Bool = true, endsCall: Bool = false) {
+        var reply = makeReply(kind, turn: 0, phase: .committed, basis: "")
+        reply.interruptible = interruptible
+        reply.endsCall = endsCall
+        open(reply)
+        receivedText(reply.number, text)
+        completeText(reply.number)
+    }
+
+    func answer(_ turn: TurnNumber, speechEnd: Int64) {
+        var reply = makeReply(.answer, turn: turn, phase: .committed, basis: "")
+        reply.latency.turn = turn
+        reply.latency.speechEnd = speechEnd
+        reply.latency.mark(.endOfTurn, at: clock)
+        if lastFinalAt > 0 { reply.latency.mark(.finalTranscript, at: lastFinalAt) }
+        open(reply)
+        generate(reply.number)
+    }
+
+    /// A committed reply begins: log it and announce it.
+    private func open(_ reply: Reply) {
+        replies[reply.number] = reply
+        playout.begin(reply.number)
+        logStart(reply)
+        port.notify(.agentThinking(reply.number))
+    }
+
+    private func logStart(_ reply: Reply) {
+        log(.replyStarted(.with {
+            $0.reply = reply.number
+            $0.turn = reply.turn
+            $0.kind = ReplyKind(reply.kind)
+            $0.languageModel = reply.model
+            $0.voice = agent.pipeline.voice ?? ""
+        }))
+    }
+
+    // MARK: Speculation
+
+    func startSpeculation(_ id: UInt32, _ text: String) {
+        discardSpeculation(nil)
+        let reply = makeReply(.answer, turn: nextTurn, phase: .speculative(id: id), basis: text)
+        replies[reply.number] = reply
+        replies[reply.number]?.latency.speculative = true
+        speculation = (id, reply.number)
+        generate(reply.number)
+    }
+
+    /// Throws the held reply away; what it cost is counted.
+    func discardSpeculation(_ id: UInt32?) {
+        guard let current = speculation, id == nil || current.id == id else { return }
+        speculation = nil
+        metrics.speculationsDiscarded.increment()
+        guard let reply = replies.removeValue(forKey: current.reply) else { return }
+        reply.generation?.cancel()
+        if reply.spoken > 0 { voice?.cancel(reply: reply.number) }
+        playout.discard(reply.number)
+        log(.usage(.with {
+            $0.kind = "llm"
+            $0.provider = reply.model
+            $0.outputTokens = Int64(reply.sentences.reduce(0) { $0 + $1.count } / 4)
+            $0.wasted = true
+        }))
+    }
+
+    /// The speculation was right: log what it has said and let it be heard.
+    func promote(_ number: ReplyNumber, turn: TurnNumber, speechEnd: Int64) {
+        guard var reply = replies[number] else { return answer(turn, speechEnd: speechEnd) }
+        reply.phase = .committed
+        reply.maySpeak = true
+        reply.turn = turn
+        reply.latency.turn = turn
+        reply.latency.speechEnd = speechEnd
+        reply.latency.mark(.endOfTurn, at: clock)
+        if lastFinalAt > 0 { reply.latency.mark(.finalTranscript, at: lastFinalAt) }
+        replies[number] = reply
+        playout.begin(number)
+        logStart(reply)
+        port.notify(.agentThinking(number))
+        for step in reply.flowSteps { apply(step, turn: turn, reply: number) }
+        for index in 0..<reply.spoken { logSentence(number, index) }
+        pump(number)
+        if reply.hasAudio { handle(.replyReady(number)) }
+        runTools(number)
+    }
+
+    // MARK: Generation
+
+    func generate(_ number: ReplyNumber) {
+        guard let reply = replies[number] else { return }
+        var context = ConversationHistory.context(of: state, limits: agent.limits)
+        if case .speculative = reply.phase { context.append(.message(ChatMessage(.user, reply.basis))) }
+        let position = flow
+        var request = GenerationRequest(
+            session: identity.session, instructions: ConversationHistory.instructions(for: agent, position: position),
+            context: context, tools: reply.step < agent.limits.maxToolSteps ? agent.tools.map(\.definition) : [],
+            temperature: agent.pipeline.temperature, maxOutputTokens: agent.pipeline.maxOutputTokens)
+        if let definition = agent.flow { request.flow = FlowContext(definition: definition, position: position) }
+        let step = reply.step
+        let generation = providers.languageModel.generate(request, on: eventLoop) { [weak self] name in
+            self?.assumeIsolated { $0.replies[number]?.model = name }
+        } events: { [weak self] event in
+            self?.assumeIsolated { $0.generated(event, number, step) }
+        }
+        replies[number]?.generation = generation
+    }
+
+    private func generated(_ event: GenerationEvent, _ number: ReplyNumber, _ step: Int) {
+        guard life != .ended, let reply = replies[number], reply.step == step else { return }
+        switch event {
+        case .requested: replies[number]?.latency.mark(.llmRequest, at: clock)
+        case .text(let text):
+            replies[number]?.latency.mark(.firstToken, at: clock)
+            receivedText(number, text)
+        case .toolCall(let call): replies[number]?.toolCalls.append(call)
+        case .flow(let flowStep):
+            replies[number]?.flowSteps.append(flowStep)
+            if flowStep.ends { replies[number]?.endsCall = true }
+            if reply.isCommitted { apply(flowStep, turn: reply.turn, reply: number) }
+        case .finished(_, let usage): finishedStep(number, usage)
+        case .failed(let error): generationFailed(number, error)
+        }
+        port.flush()
+    }
+
+    private func finishedStep(_ number: ReplyNumber, _ usage: TokenUsage) {
+        guard let reply = replies[number] else { return }
+        replies[number]?.generation = nil
+        if usage.input + usage.output > 0 {
+            log(.usage(.with {
+                $0.kind = "llm"
+                $0.provider = reply.model
+                $0.inputTokens = Int64(usage.input)
+                $0.cachedInputTokens = Int64(usage.cachedInput)
+                $0.outputTokens = Int64(usage.output)
+            }))
+        }
+        if reply.toolCalls.isEmpty { return completeText(number) }
+        flushSentences(number)
+        runTools(number)
+    }
+
+    private func generationFailed(_ number: ReplyNumber, _ error: ProviderError) {
+        guard let reply = replies[number] else { return }
+        reportFailure("llm", error, fatal: false)
+        replies[number]?.generation = nil
+        if !reply.isCommitted { return discardSpeculation(nil) }
+        if reply.sentences.isEmpty, reply.kind != .apology {
+            receivedText(number, agent.apology)
+        }
+        completeText(number)
+    }
+
+    /// Tells the caller that something is broken, at most once at a time.
+    func apologise(for error: ProviderError) {
+        guard !replies.values.contains(where: { $0.kind == .apology }) else { return }
+        port.notify(.error(message: "\(error.provider) is not available", fatal: false))
+        say(agent.apology, kind: .apology)
+    }
+
+    // MARK: Sentences
+
+    private func receivedText(_ number: ReplyNumber, _ text: String) {
+        guard var reply = replies.removeValue(forKey: number) else { return }
+        reply.lastTextAt = clock
+        let ready = reply.splitter.append(reply.speech.append(text))
+        let isCommitted = reply.isCommitted
+        replies[number] = reply
+        if isCommitted { port.notify(.agentText(number, text)) }
+        add(ready, to: number)
+    }
+
+    private func flushSentences(_ number: ReplyNumber) {
+        guard var reply = replies.removeValue(forKey: number) else { return }
+        var ready = reply.splitter.append(reply.speech.finish())
+        ready += reply.splitter.finish()
+        replies[number] = reply
+        add(ready, to: number)
+    }
+
+    /// A model that dribbles: after 300 ms without text, what is there is spoken up to a clause, if the caller hears nothing else.
+    func flushStalledText(_ nanoseconds: Int64) {
+        for (number, reply) in replies
+        where reply.isCommitted && reply.generation != nil && reply.spoken == reply.played && reply.lastTextAt > 0
+            && nanoseconds - reply.lastTextAt > 300_000_000
+        {
+            if let clause = replies[number]?.splitter.flushAfterStall() { add([clause], to: number) }
+        }
+    }
+
+    private func add(_ sentences: [String], to number: ReplyNumber) {
+        let spoken = sentences.filter(SpeechText.isSpeakable)
+        guard !spoken.isEmpty else { return }
+        replies[number]?.latency.mark(.firstSentence, at: clock)
+        replies[number]?.sentences += spoken
+        pump(number)
+    }
+
+    private func completeText(_ number: ReplyNumber) {
+        flushSentences(number)
+        replies[number]?.isComplete = true
+        guard let reply = replies[number] else { return }
+        if reply.isCommitted { port.notify(.agentFinishedThinking(number)) }
+        pump(number)
+    }
+
+    /// Hands as many sentences to the TTS as may be with it now.
+    func pump(_ number: ReplyNumber) {
+        while let reply = replies[number], reply.spoken < min(reply.sentences.count, reply.speakLimit) {
+            let index = reply.spoken
+            let sentence = SentenceID(reply: number, index: UInt32(index))
+            let last = reply.isComplete && index + 1 == reply.sentences.count
+            replies[number]?.spoken += 1
+            playout.announce(sentence, text: reply.sentences[index])
+            if reply.isCommitted { logSentence(number, index) }
+            voice?.speak(reply.sentences[index], as: sentence, last: last)
+        }
+        guard let reply = replies[number], reply.isCommitted, reply.isComplete, reply.spoken == reply.sentences.count else { return }
+        playout.complete(number, sentences: reply.sentences.count)
+        if reply.sentences.isEmpty { finishReply(number) }
+    }
+
+    /// The sentence is in the log before its audio leaves; after 50 ms without an answer it leaves anyway and is counted.
+    private func logSentence(_ number: ReplyNumber, _ index: Int) {
+        guard let reply = replies[number] else { return }
+        let sentence = SentenceID(reply: number, index: UInt32(index))
+        let sequence = log(.sentence(.with {
+            $0.reply = number
+            $0.index = UInt32(index)
+            $0.text = reply.sentences[index]
+            $0.last = reply.isComplete && index + 1 == reply.sentences.count
+        }))
+        replies[number]?.logged = index + 1
+        port.notify(.sentence(sentence, text: reply.sentences[index], .new))
+        let timer = eventLoop.scheduleTask(in: .milliseconds(50)) { [weak self] in
+            self?.assumeIsolated { session in
+                session.metrics.unloggedSentences.increment()
+                session.release(sentence)
+            }
+        }
+        journal.whenStored(sequence) { [weak self] in
+            timer.cancel()
+            self?.assumeIsolated { $0.release(sentence) }
+        }
+    }
+
+    private func release(_ sentence: SentenceID) {
+        guard life != .ended else { return }
+        playout.release(sentence)
+    }
+
+    // MARK: The end of a reply
+
+    /// Stops a reply for good: model, voice and playout; logs what was heard.
+    func stopReply(_ number: ReplyNumber, interrupted: Bool) {
+        let reply = replies.removeValue(forKey: number)
+        reply?.generation?.cancel()
+        voice?.cancel(reply: number)
+        port.clear(reply: number)
+        if let report = playout.stop(clock) { logHeard(report, complete: false, interrupted: interrupted) }
+        if reply?.hasAudio == true { port.notify(.agentStoppedSpeaking(number)) }
+    }
+
+    func logHeard(_ report: HeardReport, complete: Bool, interrupted: Bool) {
+        log(.heard(.with {
+            $0.reply = report.reply
+            $0.samples = report.heard.samples
+            $0.text = report.text
+            $0.error = report.error.samples
+            $0.interrupted = interrupted
+            $0.complete = complete
+        }))
+    }
+
+    func finishReply(_ number: ReplyNumber) {
+        guard let reply = replies.removeValue(forKey: number) else { return }
+        if reply.sentences.isEmpty {
+            handle(.replyFailed(number))
+        } else {
+            port.notify(.agentStoppedSpeaking(number))
+            handle(.replyFinished(number))
+        }
+        recognition?.expect(expectedAnswer)
+        if reply.endsCall { close(.completed) }
+    }
+
+    /// After a long silence the agent asks; after the third time in vain the call ends.
+    func promptIdleCaller() {
+        idlePrompts += 1
+        if idlePrompts >= 3 { return close(.idle) }
+        say(agent.idlePrompt, kind: .say)
+    }
+}
+
+extension ReplyKind {
+    init(_ kind: Reply.Kind) {
+        switch kind {
+        case .answer: self = .replyAnswer
+        case .greeting: self = .replyGreeting
+        case .say: self = .replySay
+        case .apology: self = .replyApology
+        }
+    }
+}

@@ -1,0 +1,235 @@
+import Audio
+package import Logging
+package import NIOCore
+package import SessionLog
+import SpeechDetection
+import SwiftProtobuf
+import Telemetry
+
+/// One conversation, from the moment a worker owns it until it ends or another worker takes it.
+///
+/// It lives on one event loop: the loop is the actor's executor, so channel handlers and provider callbacks on that loop enter it
+/// synchronously (`assumeIsolated`). It owns the pure parts (session time, speech detection, turn taking, playout), performs what
+/// they ask for, and writes the log. State that must survive it is in `state`, which is a fold of what it has logged.
+package actor VoiceSession {
+    package nonisolated let eventLoop: any EventLoop
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+
+    /// What a session is about; fixed for its life.
+    package struct Identity: Sendable {
+        package var session: String
+        package var tenant: String
+        package var leg: UInt32
+
+        package init(session: String, tenant: String, leg: UInt32 = 1) {
+            self.session = session
+            self.tenant = tenant
+            self.leg = leg
+        }
+    }
+
+    enum Life: Equatable {
+        case waiting
+        case talking
+        case closing(EndReason)
+        case ended
+    }
+
+    package nonisolated let identity: Identity
+    let agent: AgentDefinition
+    let environment: SessionEnvironment
+    let providers: SessionProviders
+    let journal: any SessionJournal
+    let port: any MediaPort
+    let metrics: SessionMetrics
+    let logger: Logger
+    let onEnd: @Sendable (EndReason) -> Void
+
+    var life = Life.waiting
+    var state: SessionState
+    var flow: FlowPosition
+
+    var timeline: SessionTimeline
+    var normalizer = CallerAudioNormalizer()
+    var callerSamples = SampleBuffer()
+    var recent = RecentAudio()
+    var detector: VoiceActivityDetector?
+    var recognition: (any RecognitionStream)?
+    var recognitionUsage = 0.0
+    /// Session time minus stream time of the recogniser: streams count from their first sample.
+    var recognitionOrigin = SessionTime.zero
+
+    var turns: TurnTaking
+    var timers: [TurnTimer: SessionTime] = [:]
+    var lastFinalAt: Int64 = 0
+    var nextTurn: TurnNumber
+    var nextReply: ReplyNumber
+    var replies: [ReplyNumber: Reply] = [:]
+    var speculation: (id: UInt32, reply: ReplyNumber)?
+    var voice: (any SynthesisStream)?
+    var voiceIndex = 0
+    var playout: Playout
+    var isThrottled = false
+    var idlePrompts = 0
+    /// Tool calls under way, so that they can be cancelled when the session ends.
+    var toolTasks: [String: Task<Void, Never>] = [:]
+    var maxDurationAt: SessionTime
+    var lastTick: Int64 = 0
+
+    package init(
+        identity: Identity, agent: AgentDefinition, environment: SessionEnvironment, providers: SessionProviders, state: SessionState,
+        journal: any SessionJournal, port: any MediaPort, eventLoop: any EventLoop, logger: Logger,
+        onEnd: @escaping @Sendable (EndReason) -> Void
+    ) {
+        self.identity = identity
+        self.agent = agent
+        self.environment = environment
+        self.providers = providers
+        self.state = state
+        self.journal = journal
+        self.port = port
+        self.eventLoop = eventLoop
+        self.metrics = environment.metrics(identity.tenant)
+        self.logger = logger
+        self.onEnd = onEnd
+        self.flow = FlowPosition(state: state)
+        self.nextTurn = state.lastTurn + 1
+        self.nextReply = state.lastReply + 1
+        self.timeline = SessionTimeline(startingAt: state.position)
+        self.now = state.position
+        self.turns = TurnTaking(settings: agent.turnTaking)
+        self.playout = Playout()
+        self.maxDurationAt = SessionTime.milliseconds(Int64(agent.limits.maxDurationSeconds) * 1_000)
+    }
+
+    /// Session time now: the end of what turn taking has been fed.
+    var now: SessionTime
+    /// Monotonic nanoseconds.
+    var clock: Int64 { Int64(NIODeadline.now().uptimeNanoseconds) }
+
+    // MARK: Life
+
+    /// Opens the recogniser and the voice. Call once, on the loop.
+    package func start(worker: String, reason: String, attachment: String, protocolName: String) {
+        log(.claimed(.with {
+            $0.worker = worker
+            $0.reason = reason
+        }))
+        log(.attached(.with {
+            $0.attachment = attachment
+            $0.protocol = protocolName
+        }))
+        if let model = environment.speechModel {
+            do {
+                detector = try VoiceActivityDetector(
+                    model: model, parameters: agent.pipeline.voiceActivity, start: now)
+            } catch {
+                logger.error("no voice activity detection", metadata: ["error": "\(error)"])
+            }
+        }
+        openRecogniser()
+        openVoice()
+        handle(.started)
+    }
+
+    /// The owner was told that it lost the session: stop at once, write nothing.
+    package func lost() {
+        guard life != .ended else { return }
+        tearDown()
+        port.end(.lost)
+        port.flush()
+        onEnd(.lost)
+    }
+
+    /// Ends the conversation: logs why, closes the log, then the caller's connection.
+    package func close(_ reason: EndReason, detail: String = "") {
+        guard life != .ended else { return }
+        if let playing = playout.currentReply { stopReply(playing, interrupted: true) }
+        logTotals()
+        log(.closed(.with { $0.reason = reason.rawValue; $0.detail = detail; $0.by = "worker" }))
+        tearDown()
+        journal.close()
+        port.end(reason)
+        port.flush()
+        onEnd(reason)
+    }
+
+    private func tearDown() {
+        life = .ended
+        for reply in replies.values { reply.generation?.cancel() }
+        replies = [:]
+        for task in toolTasks.values { task.cancel() }
+        toolTasks = [:]
+        recognition?.close()
+        recognition = nil
+        voice?.close()
+        voice = nil
+        timers = [:]
+    }
+
+    // MARK: What the caller does
+
+    /// The client does something besides speaking.
+    package func receive(_ input: ClientInput) {
+        guard life != .ended else { return }
+        switch input {
+        case .ready: begin()
+        case .text(let text, let interrupts, _): handle(.text(text, interrupts: interrupts))
+        case .dtmf(let digits):
+            log(.dtmf(.with { $0.digits = digits }))
+            handle(.dtmf(digits))
+        case .endOfTurn: handle(.endOfTurnRequested)
+        case .toolResult(let call, _):
+            port.notify(.error(message: "no tool call '\(call)' is waiting for the client", fatal: false))
+        case .hangUp:
+            handle(.hangUp)
+            close(.hangUp)
+        }
+        port.flush()
+    }
+
+    /// The connection is gone.
+    package func clientDisconnected(_ reason: String) {
+        guard life != .ended else { return }
+        handle(.hangUp)
+        log(.detached(.with { $0.reason = reason }))
+        close(.clientDisconnected, detail: reason)
+    }
+
+    /// The client has broken the protocol: it is told, and the call ends.
+    package func violated(_ reason: String) {
+        guard life != .ended else { return }
+        logger.warning("client broke the protocol", metadata: ["reason": "\(reason)"])
+        port.notify(.error(message: reason, fatal: true))
+        close(.protocolError, detail: reason)
+    }
+
+    /// The caller's socket does not take audio (true) or takes it again: playout stands still meanwhile.
+    package func throttled(_ on: Bool) { isThrottled = on }
+
+    private func begin() {
+        guard life == .waiting else { return port.notify(.ready) }
+        life = .talking
+        port.notify(.ready)
+        greet()
+    }
+
+    // MARK: The log
+
+    /// Appends to the log and folds the event into `state`. Returns its sequence.
+    @discardableResult
+    func log(_ body: Event.OneOf_Body) -> UInt64 {
+        let event = journal.append(body, position: now, leg: identity.leg)
+        state.apply(event)
+        return event.sequence
+    }
+
+    private func logTotals() {
+        guard recognitionUsage > 0 else { return }
+        log(.usage(.with {
+            $0.kind = "stt"
+            $0.provider = providers.speechToText.name
+            $0.audioSeconds = recognitionUsage
+        }))
+    }
+}

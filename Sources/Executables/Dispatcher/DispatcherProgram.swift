@@ -1,0 +1,120 @@
+import Cryptography
+import DispatcherService
+import Foundation
+import NIOCore
+import NIOPosix
+import Placement
+import PostgresClient
+import RedisClient
+import RelayLink
+import ServiceLifecycle
+import ServiceSupport
+import SessionLog
+import TenantDirectory
+
+/// Wires a dispatcher.
+@main
+enum DispatcherProgram {
+    static let listen = EnvironmentKey<NetworkAddress>.address(
+        "PARLEY_LISTEN", default: "127.0.0.1:8080", help: "The public port: API and WebSocket callers.")
+    static let region = EnvironmentKey<String>.string("PARLEY_REGION", default: "local", help: "Part of every session id.")
+    static let redis = EnvironmentKey<Secret>.secret("PARLEY_REDIS_URL", default: "redis://127.0.0.1:6379", help: "Redis.")
+    static let postgres = EnvironmentKey<Secret>.secret(
+        "PARLEY_POSTGRES_URL", default: "", help: "PostgreSQL with tenants, API keys and agents.")
+    static let agents = EnvironmentKey<String>.string(
+        "PARLEY_AGENTS_DIR", default: "", help: "Instead of PostgreSQL: a directory of agent files, with PARLEY_STATIC_API_KEY. For development.")
+    static let staticKey = EnvironmentKey<Secret>.secret(
+        "PARLEY_STATIC_API_KEY", default: "", help: "The one API key (parley_...) that goes with PARLEY_AGENTS_DIR.")
+    static let stores = EnvironmentKey<[String]>.list(
+        "PARLEY_STORE_ADDRESS", default: "127.0.0.1:7200", help: "Session stores, host:port.")
+    static let tickets = EnvironmentKey<KeyRing>.keyRing(
+        "PARLEY_TICKET_KEYS", help: "Keys that sign the tickets of internal links, id:secret, the current one first.")
+
+    static func main() async {
+        let definition = ServiceDefinition(
+            name: "dispatcher", opsPort: 8081,
+            keys: [
+                listen.declaration, region.declaration, redis.declaration, postgres.declaration, agents.declaration,
+                staticKey.declaration, stores.declaration, tickets.declaration,
+            ])
+        if CommandLine.arguments.contains("--help-config") {
+            print(definition.configurationHelp)
+            return
+        }
+        let code = await ServiceRunner(definition).run { context in try await services(context) }
+        exit(code.rawValue)
+    }
+
+    private static func services(_ context: ServiceContext) async throws -> [any Service] {
+        let environment = context.environment
+        let redisClient = RedisClient(
+            try RedisConfiguration(url: environment.get(redis).revealed, name: "dispatcher"), on: context.eventLoops.next(),
+            logger: context.logger)
+        let client = try StoreClient(addresses: try environment.get(stores).map(storeAddress), logger: context.logger)
+        let tickets = RelayTickets(keys: try environment.get(tickets))
+        let (directory, directoryService) = try await directory(context)
+        let admission = Admission(
+            directory: directory, tokens: RedisTokens(ConnectTokenStore(redis: redisClient)),
+            store: StoreOpener(client: client, region: try environment.get(region)),
+            workers: RegistryPlacing(WorkerRegistry(redis: redisClient)),
+            tickets: TicketSigner { session, fence in try tickets.issue(session: session, fence: fence) })
+        let core = DispatcherCore(admission: admission, logger: context.logger, registry: context.metrics)
+        context.health.addReadinessCheck("redis") {
+            _ = try await redisClient.send(RedisCommand("PING"))
+            return .ready
+        }
+        let registry = WorkerRegistry(redis: redisClient)
+        context.health.addReadinessCheck("workers") {
+            try await registry.workers().isEmpty ? .notReady("no media worker is running") : .ready
+        }
+        let address = try environment.get(listen)
+        let server = PublicServer(
+            core: core, host: address.host, port: address.port, group: context.eventLoops, logger: context.logger
+        ) { port in context.announce("public", at: "http://\(address.host):\(port)") }
+        return [Running { try await client.run() }] + directoryService + [server]
+    }
+
+    private static func directory(_ context: ServiceContext) async throws -> (any CallerDirectory, [any Service]) {
+        let environment = context.environment
+        let agentsDirectory = try environment.get(agents)
+        if !agentsDirectory.isEmpty {
+            let key = try environment.get(staticKey)
+            guard !key.isEmpty else {
+                throw ConfigurationError([.init(.missing, variable: "PARLEY_STATIC_API_KEY", message: "must be set beside PARLEY_AGENTS_DIR")])
+            }
+            return (try FileDirectory(directory: agentsDirectory, key: key), [])
+        }
+        let url = try environment.get(postgres)
+        guard !url.isEmpty else {
+            throw ConfigurationError([
+                .init(.missing, variable: "PARLEY_POSTGRES_URL", message: "must be set, or PARLEY_AGENTS_DIR for development")
+            ])
+        }
+        let pool = PostgresPool(try PostgresConfiguration(url: url.revealed), logger: context.logger)
+        let tenants = TenantDirectory(pool, metrics: context.metrics, logger: context.logger)
+        context.health.addReadinessCheck("directory") {
+            tenants.age == nil ? .notReady("tenants, keys and agents have not been read from PostgreSQL yet") : .ready
+        }
+        return (PostgresDirectory(tenants), [Running { await tenants.run() }])
+    }
+
+    private static func storeAddress(_ text: String) throws -> StoreClient.Address {
+        guard let address = NetworkAddress(text) else {
+            throw ConfigurationError([.init(.invalid, variable: "PARLEY_STORE_ADDRESS", message: "has '\(text)', which is not host:port")])
+        }
+        return StoreClient.Address(host: address.host, port: address.port)
+    }
+}
+
+/// A long-lived object's `run()` as a part of the service; ends with it.
+struct Running: Service {
+    private let body: @Sendable () async throws -> Void
+
+    init(_ body: @escaping @Sendable () async throws -> Void) { self.body = body }
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown {
+            do { try await body() } catch is CancellationError {}
+        }
+    }
+}

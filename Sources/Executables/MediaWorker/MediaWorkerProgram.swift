@@ -1,0 +1,176 @@
+import AnthropicProvider
+import CartesiaProvider
+import Conversation
+import Cryptography
+import DeepgramProvider
+import ElevenLabsProvider
+import Foundation
+import HTTPClient
+import LocalProviders
+import Logging
+import MediaWorkerService
+import NIOCore
+import NIOPosix
+import OpenAIProvider
+import Placement
+import RedisClient
+import RelayLink
+import ServiceLifecycle
+import ServiceSupport
+import SessionLog
+import SpeechDetection
+import Telemetry
+import WebSocket
+
+/// Wires a media worker.
+@main
+enum MediaWorkerProgram {
+    static let listen = EnvironmentKey<NetworkAddress>.address(
+        "PARLEY_WORKER_LISTEN", default: "127.0.0.1:7100", help: "Where relay links are taken; port 0 takes a free one.")
+    static let advertise = EnvironmentKey<String>.string(
+        "PARLEY_WORKER_ADVERTISE_HOST", default: "", help: "Host name under which dispatchers reach this worker. Default: the listening host, or this machine's name.")
+    static let id = EnvironmentKey<String>.string(
+        "PARLEY_WORKER_ID", default: "", help: "Name of this worker, unique in its region. Default: a random one.")
+    static let capacity = EnvironmentKey<Double>.number(
+        "PARLEY_WORKER_CAPACITY", in: 0...100_000, default: "100", help: "Weight of sessions that this worker carries.")
+    static let redis = EnvironmentKey<Secret>.secret("PARLEY_REDIS_URL", default: "redis://127.0.0.1:6379", help: "Redis.")
+    static let stores = EnvironmentKey<[String]>.list(
+        "PARLEY_STORE_ADDRESS", default: "127.0.0.1:7200", help: "Session stores, host:port.")
+    static let tickets = EnvironmentKey<KeyRing>.keyRing(
+        "PARLEY_TICKET_KEYS", help: "Keys that sign the tickets of internal links, id:secret, the current one first.")
+    static let turnThreads = EnvironmentKey<Int>.integer(
+        "PARLEY_TURN_MODEL_THREADS", in: 0...64, default: "1", help: "Threads of the turn model; 0 switches it off.")
+    static let models = EnvironmentKey<String>.string(
+        "PARLEY_MODELS_DIR", default: ".local/models", help: "Where deploy/fetch-models has put the speech models.")
+    static let onnxRuntime = EnvironmentKey<String>.string(
+        "PARLEY_ONNXRUNTIME_LIB", default: "", help: "Path of libonnxruntime.so; default: in the models' directory.")
+
+    static func main() async {
+        let definition = ServiceDefinition(
+            name: "media-worker", opsPort: 7101,
+            keys: [
+                listen.declaration, advertise.declaration, id.declaration, capacity.declaration, redis.declaration, stores.declaration,
+                tickets.declaration, turnThreads.declaration, models.declaration, onnxRuntime.declaration,
+            ],
+            alsoKnown: ["PARLEY_POCKETSPHINX_MODEL_DIR", "PARLEY_LOCAL_SPEECH_THREADS"])
+        if CommandLine.arguments.contains("--help-config") {
+            print(definition.configurationHelp)
+            return
+        }
+        let code = await ServiceRunner(definition).run { context in try await services(context) }
+        exit(code.rawValue)
+    }
+
+    private static func services(_ context: ServiceContext) async throws -> [any Service] {
+        let environment = context.environment
+        let configured = try environment.get(id)
+        let name = configured.isEmpty ? "worker-\(try RandomBytes.name(bytes: 6).lowercased())" : configured
+        let address = try environment.get(listen)
+        let redisClient = RedisClient(
+            try RedisConfiguration(url: environment.get(redis).revealed, name: name), on: context.eventLoops.next(),
+            logger: context.logger)
+        let client = try StoreClient(
+            addresses: try environment.get(stores).map(storeAddress), logger: context.logger)
+        let (changes, changed) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let advertised = try environment.get(advertise)
+        let host = advertised.isEmpty ? defaultHost(address.host) : advertised
+        let stream = OwnerStream(
+            client: client, worker: .init(id: name, address: "\(host):\(address.port)", version: ParleyVersion.current),
+            logger: context.logger)
+        let ticketKeys = RelayTickets(keys: try environment.get(tickets))
+        let core = WorkerCore(
+            name: name, capacity: try environment.get(capacity),
+            store: StoreOwner(client: client, stream: stream, worker: name, address: "\(host):\(address.port)"),
+            environment: try sessionEnvironment(context), registry: context.metrics, logger: context.logger,
+            checkTicket: { ticketKeys.problem(with: $0, session: $1, fence: $2) }, loadChanged: { changed.yield() })
+        let worker = MediaWorker(core: core, group: context.eventLoops)
+        let channel = try await worker.bind(host: address.host, port: address.port)
+        let port = channel.localAddress?.port ?? address.port
+        context.announce("relay", at: "\(address.host):\(port)")
+        context.health.addReadinessCheck("redis") {
+            _ = try await redisClient.send(RedisCommand("PING"))
+            return .ready
+        }
+        context.health.addReadinessCheck("session-store") { stream.isAvailable ? .ready : .notReady("no session store is reachable") }
+        let registry = WorkerRegistry(redis: redisClient)
+        let capacityValue = core.capacity
+        let presence = WorkerPresence(id: name, registry: registry, changes: changes, logger: context.logger) {
+            let load = core.takeLoad()
+            return WorkerBeat(
+                id: name, host: host, port: port, capacity: capacityValue, load: load.weight, sessions: load.sessions,
+                draining: core.isDraining, version: ParleyVersion.current, usedReservations: load.usedReservations)
+        }
+        return [
+            Running { try await client.run() }, Running { await stream.run() }, MediaWorkerDrain(core: core, channel: channel), presence,
+        ]
+    }
+
+    private static func sessionEnvironment(_ context: ServiceContext) throws -> SessionEnvironment {
+        let variables: @Sendable (String) -> String? = { secret($0) }
+        var registry = ProviderRegistry()
+        registerLocalProviders(in: &registry, environment: variables)
+        let http = HTTPClient.shared
+        let webSockets = WebSocketClient()
+        registerDeepgram(in: &registry, client: webSockets)
+        registerOpenAI(in: &registry, client: http)
+        registerAnthropic(in: &registry, client: http)
+        registerElevenLabs(in: &registry, client: webSockets)
+        registerCartesia(in: &registry, client: webSockets)
+        let files = ModelFiles(environment: ProcessInfo.processInfo.environment)
+        let runtime = try OnnxRuntime(files: files)
+        let threads = try context.environment.get(turnThreads)
+        let turnModel = threads > 0
+            ? try TurnAnalyzer(
+                model: SmartTurn(files: files, runtime: runtime), settings: .init(threads: threads, queueLimit: threads * 4)) : nil
+        let metrics = context.metrics
+        return SessionEnvironment(
+            registry: registry, variables: variables, speechModel: try SileroVAD(files: files, runtime: runtime),
+            turnModel: turnModel, tools: HTTPToolRunner(client: http, variables: variables),
+            metrics: { SessionMetrics(registry: metrics, tenant: $0) }, logger: context.logger)
+    }
+
+    /// A provider's key or URL: from the variable, or from the file that `<NAME>_FILE` names.
+    private static func secret(_ name: String) -> String? {
+        let environment = ProcessInfo.processInfo.environment
+        if let value = environment[name], !value.isEmpty { return value }
+        guard let file = environment["\(name)_FILE"] else { return nil }
+        return (try? String(contentsOfFile: file, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    private static func storeAddress(_ text: String) throws -> StoreClient.Address {
+        guard let address = NetworkAddress(text) else {
+            throw ConfigurationError([.init(.invalid, variable: "PARLEY_STORE_ADDRESS", message: "has '\(text)', which is not host:port")])
+        }
+        return StoreClient.Address(host: address.host, port: address.port)
+    }
+
+    private static func defaultHost(_ listening: String) -> String {
+        ["0.0.0.0", "::", ""].contains(listening) ? ProcessInfo.processInfo.hostName : listening
+    }
+}
+
+/// A long-lived object's `run()` as a part of the service; ends with it.
+struct Running: Service {
+    private let body: @Sendable () async throws -> Void
+
+    init(_ body: @escaping @Sendable () async throws -> Void) { self.body = body }
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown {
+            do { try await body() } catch is CancellationError {}
+        }
+    }
+}
+
+/// Holds the worker's listener. At the end it takes no new sessions and waits for the live ones within the grace period.
+struct MediaWorkerDrain: Service {
+    let core: WorkerCore
+    let channel: any Channel
+
+    func run() async throws {
+        try await gracefulShutdown()
+        core.drain()
+        while core.liveSessions > 0, !Task.isCancelled { try await Task.sleep(for: .milliseconds(100)) }
+        try? await channel.close()
+    }
+}

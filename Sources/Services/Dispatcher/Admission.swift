@@ -1,0 +1,102 @@
+/// Lets callers in: credentials, agent, session, worker. Holds nothing that a restart loses.
+package struct Admission: Sendable {
+    package struct Request: Sendable, Hashable {
+        /// Connect token or API key.
+        package var credential: String?
+        /// Named by the client; a connect token has its own.
+        package var agent: String?
+        package var parameters: [String: String]
+        package var backend: String
+
+        package init(credential: String?, agent: String?, parameters: [String: String] = [:], backend: String) {
+            self.credential = credential
+            self.agent = agent
+            self.parameters = parameters
+            self.backend = backend
+        }
+    }
+
+    package struct Admitted: Sendable, Hashable {
+        package var session: String
+        package var tenant: String
+        package var fence: UInt64
+        package var place: WorkerPlace
+        package var ticket: String
+    }
+
+    /// Prefix of API keys; connect tokens begin with `pct_`.
+    package static let keyPrefix = "parley_"
+
+    let directory: any CallerDirectory
+    let tokens: any ConnectTokens
+    let store: any SessionOpening
+    let workers: any WorkerPlacing
+    let tickets: TicketSigner
+
+    package init(
+        directory: any CallerDirectory, tokens: any ConnectTokens, store: any SessionOpening, workers: any WorkerPlacing,
+        tickets: TicketSigner
+    ) {
+        self.directory = directory
+        self.tokens = tokens
+        self.store = store
+        self.workers = workers
+        self.tickets = tickets
+    }
+
+    /// Everything from the credential to a reserved place on a worker.
+    package func admit(_ request: Request) async throws -> Admitted {
+        let grant = try await grant(for: request)
+        let agent = try agent(grant)
+        let place = try await workers.place(weight: 1, excluding: [])
+        let opened = try await store.open(
+            tenant: grant.tenant, agent: agent, backend: request.backend, parameters: grant.parameters, key: place.reservation)
+        let ticket = try tickets.ticket(session: opened.session, fence: opened.fence)
+        return Admitted(session: opened.session, tenant: grant.tenant, fence: opened.fence, place: place, ticket: ticket)
+    }
+
+    /// Mints a connect token for the holder of an API key.
+    package func connect(key: String?, agent: String, parameters: [String: String]) async throws -> String {
+        let holder = try holder(of: key)
+        let grant = ConnectGrant(tenant: holder.tenant, agent: agent, parameters: parameters)
+        _ = try self.agent(grant)
+        return try await tokens.mint(grant)
+    }
+
+    package func holder(of key: String?) throws -> KeyHolder {
+        guard let key, !key.isEmpty else {
+            throw AdmissionError(.missingCredentials, "send an API key as 'Authorization: Bearer parley_…'")
+        }
+        guard let holder = directory.holder(ofKey: key) else {
+            throw AdmissionError(.badKey, "the API key is not known or was revoked")
+        }
+        return holder
+    }
+
+    private func grant(for request: Request) async throws -> ConnectGrant {
+        guard let credential = request.credential, !credential.isEmpty else {
+            throw AdmissionError(.missingCredentials, "connect with '?token=' from POST /v1/connect, or with an API key as Bearer token")
+        }
+        guard credential.hasPrefix(Self.keyPrefix) else { return try await tokens.redeem(credential) }
+        let holder = try holder(of: credential)
+        guard let agent = request.agent, !agent.isEmpty else {
+            throw AdmissionError(.badRequest, "name the agent: '?agent=NAME'")
+        }
+        return ConnectGrant(tenant: holder.tenant, agent: agent, parameters: request.parameters)
+    }
+
+    private func agent(_ grant: ConnectGrant) throws -> AgentVersion {
+        if let agent = directory.agent(named: grant.agent, tenant: grant.tenant) { return agent }
+        let known = directory.agents(of: grant.tenant).map(\.name).sorted().joined(separator: ", ")
+        throw AdmissionError(.unknownAgent, "there is no agent '\(grant.agent)'; known: \(known.isEmpty ? "none" : known)")
+    }
+}
+
+/// Signs the tickets of internal links: (session, fence, role), 30 s.
+package struct TicketSigner: Sendable {
+    private let sign: @Sendable (_ session: String, _ fence: UInt64) throws -> String
+
+    package init(_ sign: @escaping @Sendable (String, UInt64) throws -> String) { self.sign = sign }
+
+    func ticket(session: String, fence: UInt64) throws -> String { try sign(session, fence) }
+}

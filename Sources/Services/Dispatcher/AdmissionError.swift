@@ -1,0 +1,50 @@
+/// Why a caller is not let in. What is said goes to the caller and to the log; it never contains a secret.
+package struct AdmissionError: Error, Sendable, Hashable, CustomStringConvertible {
+    package enum Code: String, Sendable, CaseIterable {
+        case missingCredentials = "missing_credentials"
+        case badToken = "bad_token"
+        case usedToken = "used_token"
+        case badKey = "bad_key"
+        case unknownAgent = "unknown_agent"
+        case badRequest = "bad_request"
+        case rateLimited = "rate_limited"
+        case full
+        case draining
+        case unavailable
+        case workerLost = "worker_lost"
+    }
+
+    package var code: Code
+    package var message: String
+
+    package init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    package var description: String { "\(code.rawValue): \(message)" }
+
+    /// WebSocket close code: 4xxx for what the caller can mend, 1013 for "try again later", 1012 for a restart.
+    package var closeCode: UInt16 {
+        switch code {
+        case .missingCredentials, .badToken, .usedToken, .badKey: 4003
+        case .unknownAgent: 4004
+        case .badRequest: 4000
+        case .rateLimited: 4029
+        case .full, .unavailable: 1013
+        case .draining: 1012
+        case .workerLost: 1011
+        }
+    }
+
+    /// HTTP status of the API.
+    package var status: Int {
+        switch code {
+        case .missingCredentials, .badToken, .usedToken, .badKey: 401
+        case .unknownAgent: 404
+        case .badRequest: 400
+        case .rateLimited: 429
+        case .full, .draining, .unavailable, .workerLost: 503
+        }
+    }
+}

@@ -1,0 +1,80 @@
+/// What the dispatcher knows of tenants. Served from memory, so that a caller never waits for PostgreSQL.
+package protocol CallerDirectory: Sendable {
+    /// The key's holder, or nil for an unknown or revoked key.
+    func holder(ofKey key: String) -> KeyHolder?
+    /// The current version of an agent.
+    func agent(named name: String, tenant: String) -> AgentVersion?
+    /// Names of a tenant's agents, for error messages and the API.
+    func agents(of tenant: String) -> [AgentVersion]
+}
+
+package struct KeyHolder: Sendable, Hashable {
+    package var tenant: String
+    package var key: String
+
+    package init(tenant: String, key: String) {
+        self.tenant = tenant
+        self.key = key
+    }
+}
+
+package struct AgentVersion: Sendable, Hashable {
+    package var name: String
+    package var hash: String
+    /// The YAML text.
+    package var definition: String
+
+    package init(name: String, hash: String, definition: String) {
+        self.name = name
+        self.hash = hash
+        self.definition = definition
+    }
+}
+
+/// What a connect token stands for.
+package struct ConnectGrant: Sendable, Hashable, Codable {
+    package var tenant: String
+    package var agent: String
+    package var parameters: [String: String]
+
+    package init(tenant: String, agent: String, parameters: [String: String] = [:]) {
+        self.tenant = tenant
+        self.agent = agent
+        self.parameters = parameters
+    }
+}
+
+/// Connect tokens: they live 60 s and work once.
+package protocol ConnectTokens: Sendable {
+    func mint(_ grant: ConnectGrant) async throws -> String
+    /// The grant, once; throws `usedToken` or `badToken`.
+    func redeem(_ token: String) async throws -> ConnectGrant
+}
+
+/// Opens sessions in the store.
+package protocol SessionOpening: Sendable {
+    /// Stores the definition under its hash (harmless when it is there) and opens the session. Returns its id and first fence.
+    func open(tenant: String, agent: AgentVersion, backend: String, parameters: [String: String], key: String) async throws -> (
+        session: String, fence: UInt64
+    )
+}
+
+/// Finds a worker with room.
+package protocol WorkerPlacing: Sendable {
+    /// Reserves `weight` on one worker; throws `full` when none has room.
+    func place(weight: Double, excluding: Set<String>) async throws -> WorkerPlace
+}
+
+package struct WorkerPlace: Sendable, Hashable {
+    package var worker: String
+    package var host: String
+    package var port: Int
+    package var reservation: String
+
+    package init(worker: String, host: String, port: Int, reservation: String) {
+        self.worker = worker
+        self.host = host
+        self.port = port
+        self.reservation = reservation
+    }
+}

@@ -1,0 +1,24 @@
+package import TenantDirectory
+
+/// `CallerDirectory` by the copy of PostgreSQL's directory in memory.
+package struct PostgresDirectory: CallerDirectory {
+    private let directory: TenantDirectory
+
+    /// `directory` must be running.
+    package init(_ directory: TenantDirectory) { self.directory = directory }
+
+    package func holder(ofKey key: String) -> KeyHolder? {
+        guard case .accepted(let key, let tenant)? = try? directory.authenticate(key) else { return nil }
+        return KeyHolder(tenant: tenant.id, key: key.id)
+    }
+
+    package func agent(named name: String, tenant: String) -> AgentVersion? {
+        guard let version = try? directory.agent(tenant: tenant, name: name) else { return nil }
+        return AgentVersion(name: version.name, hash: version.hash, definition: version.definition)
+    }
+
+    package func agents(of tenant: String) -> [AgentVersion] {
+        guard let snapshot = try? directory.snapshot() else { return [] }
+        return snapshot.agentNames(tenant: tenant).compactMap { agent(named: $0, tenant: tenant) }
+    }
+}

@@ -1,0 +1,64 @@
+import Foundation
+package import Hummingbird
+import HTTPTypes
+
+/// The public HTTP API of the dispatcher.
+package enum PublicAPI {
+    /// Longest body of a request.
+    private static let maximumBody = 64 << 10
+
+    package static func router(_ core: DispatcherCore) -> Router<BasicRequestContext> {
+        let router = Router()
+        router.post("/v1/connect") { request, _ in try await answer { try await connect(request, core) } }
+        router.get("/v1/agents") { request, _ in try await answer { try agents(request, core) } }
+        router.get("/") { _, _ in
+            json(.ok, ["service": "parley", "connect": "POST /v1/connect", "websocket": "/v1/ws?token="])
+        }
+        return router
+    }
+
+    private struct ConnectRequest: Decodable {
+        var agent: String
+        var parameters: [String: String]?
+    }
+
+    /// `POST /v1/connect {"agent": "...", "parameters": {...}}` with an API key: a token for one WebSocket connection.
+    private static func connect(_ request: Request, _ core: DispatcherCore) async throws -> Response {
+        let buffer: ByteBuffer
+        do { buffer = try await request.body.collect(upTo: maximumBody) } catch {
+            throw AdmissionError(.badRequest, "the body is larger than \(maximumBody) bytes")
+        }
+        let body: ConnectRequest
+        do { body = try JSONDecoder().decode(ConnectRequest.self, from: Data(buffer.readableBytesView)) } catch {
+            throw AdmissionError(.badRequest, #"the body must be JSON like {"agent": "lead-qualification", "parameters": {}}"#)
+        }
+        let token = try await core.admission.connect(
+            key: bearer(request), agent: body.agent, parameters: body.parameters ?? [:])
+        let host = request.head.authority ?? "localhost"
+        return json(.ok, ["token": token, "url": "ws://\(host)/v1/ws?token=\(token)", "expires_in_seconds": 60])
+    }
+
+    private static func agents(_ request: Request, _ core: DispatcherCore) throws -> Response {
+        let holder = try core.admission.holder(of: bearer(request))
+        let agents = core.admission.directory.agents(of: holder.tenant).map { ["name": $0.name, "hash": $0.hash] }
+        return json(.ok, ["agents": agents])
+    }
+
+    private static func bearer(_ request: Request) -> String? {
+        request.headers[.authorization].flatMap { $0.lowercased().hasPrefix("bearer ") ? String($0.dropFirst(7)) : nil }
+    }
+
+    private static func answer(_ body: () async throws -> Response) async throws -> Response {
+        do {
+            return try await body()
+        } catch let error as AdmissionError {
+            return json(.init(code: error.status), ["error": ["code": error.code.rawValue, "message": error.message]])
+        }
+    }
+
+    private static func json(_ status: HTTPResponse.Status, _ object: [String: Any]) -> Response {
+        // Texts, numbers and dictionaries of them always serialise.
+        let data = (try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])) ?? Data()
+        return Response(status: status, headers: [.contentType: "application/json"], body: .init(byteBuffer: ByteBuffer(bytes: data)))
+    }
+}

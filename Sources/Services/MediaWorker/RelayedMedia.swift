@@ -1,0 +1,88 @@
+import Audio
+import Conversation
+import NIOCore
+import PipecatBackend
+import RelayLink
+
+/// The way out of a session whose caller's socket is held by a dispatcher: encodes for the client, writes to the relay link.
+///
+/// Unchecked because it is confined to the link's event loop, on which its session lives too; every entry is a session's or the
+/// link handler's, both on that loop.
+final class RelayedMedia: MediaPort, @unchecked Sendable {
+    private let link: RelayServerLink
+    private let fence: UInt64
+    private var codec: PipecatCodec
+    /// Number of the last caller message that was handled.
+    private var handled: UInt64 = 0
+    private var released: UInt64 = 0
+    private var dirty = false
+
+    init(link: RelayServerLink, fence: UInt64, codec: PipecatCodec) {
+        self.link = link
+        self.fence = fence
+        self.codec = codec
+    }
+
+    let hasMarks = false
+
+    // MARK: In
+
+    /// What a message of the caller means; answers of the codec are sent back here.
+    func receive(_ number: UInt64, text: Bool, _ bytes: ByteBuffer) -> PipecatCodec.Incoming? {
+        handled = max(handled, number)
+        let incoming = codec.decode(bytes, isText: text)
+        if case .answer(let answer) = incoming {
+            control(answer)
+            flush()
+            return nil
+        }
+        return incoming
+    }
+
+    var handshake: ByteBuffer { codec.handshake }
+    var protocolName: String { codec.clientVersion.map { "rtvi/\($0)+protobuf" } ?? "pipecat/protobuf" }
+
+    // MARK: Out
+
+    func play(_ samples: Span<Int16>, reply: ReplyNumber, firstSample: SessionTime) {
+        var bytes = link.allocator.buffer(capacity: samples.count * 2 + PipecatFrameOverhead.bytes)
+        codec.encode(samples, into: &bytes)
+        link.write(
+            .agent(fence: fence, reply: reply, firstSample: firstSample.samples, samples: UInt32(samples.count), bytes: bytes))
+        dirty = true
+    }
+
+    func clear(reply: ReplyNumber) {
+        link.write(.clear(fence: fence, reply: reply))
+        control(PipecatCodec.interruption)
+    }
+
+    func notify(_ notice: ClientNotice) {
+        for message in codec.encode(notice) { control(message) }
+    }
+
+    func release() {
+        guard handled > released else { return }
+        released = handled
+        link.write(.release(number: handled))
+        dirty = true
+    }
+
+    func end(_ reason: EndReason) {
+        link.write(.end(code: reason.closeCode, reason: reason.rawValue))
+        dirty = true
+    }
+
+    func flush() {
+        guard dirty else { return }
+        dirty = false
+        link.flush()
+    }
+
+    private func control(_ bytes: ByteBuffer) {
+        link.write(.control(fence: fence, text: false, bytes: bytes))
+        dirty = true
+    }
+}
+
+private enum PipecatFrameOverhead { static let bytes = PipecatFrame.audioOverhead }

@@ -1,0 +1,95 @@
+package import Conversation
+package import Logging
+import SessionLog
+import Synchronization
+package import Telemetry
+
+/// What all sessions of one worker share: the store, the providers, the agents it has read, its capacity.
+package final class WorkerCore: Sendable {
+    package struct Load: Sendable, Hashable {
+        package var sessions = 0
+        package var weight = 0.0
+        /// Reservations that have been used up since the last report to Redis.
+        package var usedReservations: [String] = []
+    }
+
+    let store: any SessionOwning
+    let environment: SessionEnvironment
+    let logger: Logger
+    let name: String
+    package let capacity: Double
+    let checkTicket: @Sendable (_ ticket: String, _ session: String, _ fence: UInt64) -> String?
+    let sessionsGauge: Gauge
+    let sessionsTotal: Counter
+    private let load = Mutex(Load())
+    private let draining = Mutex(false)
+    private let agents = Mutex<[String: AgentDefinition]>([:])
+    private let loadChanged: @Sendable () -> Void
+
+    /// `checkTicket` returns what is wrong with a ticket, or nil.
+    package init(
+        name: String, capacity: Double, store: any SessionOwning, environment: SessionEnvironment, registry: MetricsRegistry,
+        logger: Logger, checkTicket: @escaping @Sendable (String, String, UInt64) -> String?, loadChanged: @escaping @Sendable () -> Void = {}
+    ) {
+        self.name = name
+        self.capacity = capacity
+        self.store = store
+        self.environment = environment
+        self.logger = logger
+        self.checkTicket = checkTicket
+        self.loadChanged = loadChanged
+        self.sessionsGauge = registry.gauge("parley_worker_sessions", help: "Sessions that this worker carries.")
+        self.sessionsTotal = registry.counter("parley_worker_sessions_total", help: "Sessions that this worker has taken.")
+    }
+
+    package var isDraining: Bool { draining.withLock { $0 } }
+    package func drain() {
+        draining.withLock { $0 = true }
+        loadChanged()
+    }
+
+    /// The load now; `usedReservations` are handed out once.
+    package func takeLoad() -> Load {
+        load.withLock { load in
+            defer { load.usedReservations = [] }
+            return load
+        }
+    }
+    package var liveSessions: Int { load.withLock { $0.sessions } }
+
+    func sessionStarted(weight: Double, reservation: String) {
+        let count = load.withLock { load in
+            load.sessions += 1
+            load.weight += weight
+            load.usedReservations.append(reservation)
+            return load.sessions
+        }
+        sessionsTotal.increment()
+        sessionsGauge.set(Double(count))
+        loadChanged()
+    }
+
+    func sessionEnded(weight: Double) {
+        let count = load.withLock { load in
+            load.sessions -= 1
+            load.weight -= weight
+            return load.sessions
+        }
+        sessionsGauge.set(Double(count))
+        loadChanged()
+    }
+
+    /// The agent of a session, read once per version.
+    func agent(hash: String, tenant: String) async throws -> AgentDefinition {
+        let key = "\(tenant)/\(hash)"
+        if let known = agents.withLock({ $0[key] }) { return known }
+        let text = try await store.agentDefinition(hash: hash, tenant: tenant)
+        let agent = try AgentFile.read(text, source: "agent \(hash.prefix(12))")
+        agents.withLock { agents in
+            // Versions are immutable, so the cache needs no invalidation, only a bound.
+            if agents.count >= 1_000 { agents.removeAll() }
+            agents[key] = agent
+        }
+        return agent
+    }
+}

@@ -1,0 +1,119 @@
+package import NIOCore
+
+/// What the relay does with the worker's messages: passes on only the highest fence, holds at most 200 ms of agent audio while
+/// the caller's socket does not take it, and lets `clear` overtake what is held. Pure; the dispatcher performs the actions.
+package struct AgentAudioQueue: Sendable {
+    package enum Action: Sendable, Equatable {
+        /// Write to the caller's socket.
+        case send(ByteBuffer, text: Bool)
+        /// Tell the worker to let playout stand still, or go on.
+        case throttle(Bool)
+        /// Tell this worker that it lost the session.
+        case revoke(fence: UInt64)
+    }
+
+    private struct Held: Sendable {
+        var reply: UInt32?
+        var firstSample: Int64
+        var samples: UInt32
+        var bytes: ByteBuffer
+        var text: Bool
+    }
+
+    /// Samples at 16 kHz: 200 ms.
+    package static let maximumHeldSamples = 3_200
+    /// Control messages held while the caller's socket is stuck; at the bound the caller is cut off by the dispatcher.
+    package static let maximumHeldControl = 1_024
+
+    private var held: CircularBuffer<Held> = CircularBuffer(initialCapacity: 16)
+    private var heldSamples = 0
+    private var writable = true
+    private var throttling = false
+    package private(set) var highestFence: UInt64 = 0
+    /// The last audio that went to the caller's socket: reply and the sample after it.
+    package private(set) var deliveredReply: UInt32 = 0
+    package private(set) var deliveredSample: Int64 = 0
+    /// Audio samples dropped because the caller did not take them in time.
+    package private(set) var droppedSamples = 0
+    /// The caller took nothing for so long that control messages piled up.
+    package private(set) var isStuck = false
+
+    package init() {}
+
+    package mutating func raiseFence(_ fence: UInt64) { highestFence = max(highestFence, fence) }
+
+    package mutating func audio(
+        fence: UInt64, reply: UInt32, firstSample: Int64, samples: UInt32, bytes: ByteBuffer, _ perform: (Action) -> Void
+    ) {
+        guard accept(fence, perform) else { return }
+        if writable, held.isEmpty {
+            deliver(reply: reply, sample: firstSample + Int64(samples))
+            return perform(.send(bytes, text: false))
+        }
+        held.append(Held(reply: reply, firstSample: firstSample, samples: samples, bytes: bytes, text: false))
+        heldSamples += Int(samples)
+        setThrottle(true, perform)
+        dropOldestAudio()
+    }
+
+    package mutating func control(fence: UInt64, text: Bool, bytes: ByteBuffer, _ perform: (Action) -> Void) {
+        guard accept(fence, perform) else { return }
+        if writable, held.isEmpty { return perform(.send(bytes, text: text)) }
+        held.append(Held(reply: nil, firstSample: 0, samples: 0, bytes: bytes, text: text))
+        if held.count > Self.maximumHeldControl { isStuck = true }
+    }
+
+    /// Drops held audio of `reply` and earlier ones.
+    package mutating func clear(fence: UInt64, reply: UInt32, _ perform: (Action) -> Void) {
+        guard accept(fence, perform) else { return }
+        var kept: CircularBuffer<Held> = CircularBuffer(initialCapacity: 16)
+        for item in held {
+            if let of = item.reply, of <= reply {
+                heldSamples -= Int(item.samples)
+            } else {
+                kept.append(item)
+            }
+        }
+        held = kept
+    }
+
+    /// The caller's socket takes data again, or does not.
+    package mutating func writability(_ isWritable: Bool, _ perform: (Action) -> Void) {
+        writable = isWritable
+        guard isWritable else { return setThrottle(true, perform) }
+        while let item = held.popFirst() {
+            heldSamples -= Int(item.samples)
+            if let reply = item.reply { deliver(reply: reply, sample: item.firstSample + Int64(item.samples)) }
+            perform(.send(item.bytes, text: item.text))
+        }
+        setThrottle(false, perform)
+    }
+
+    private mutating func accept(_ fence: UInt64, _ perform: (Action) -> Void) -> Bool {
+        if fence < highestFence {
+            perform(.revoke(fence: highestFence))
+            return false
+        }
+        highestFence = fence
+        return true
+    }
+
+    private mutating func deliver(reply: UInt32, sample: Int64) {
+        deliveredReply = reply
+        deliveredSample = sample
+    }
+
+    private mutating func setThrottle(_ on: Bool, _ perform: (Action) -> Void) {
+        guard throttling != on else { return }
+        throttling = on
+        perform(.throttle(on))
+    }
+
+    private mutating func dropOldestAudio() {
+        while heldSamples > Self.maximumHeldSamples, let index = held.firstIndex(where: { $0.reply != nil }) {
+            heldSamples -= Int(held[index].samples)
+            droppedSamples += Int(held[index].samples)
+            held.remove(at: index)
+        }
+    }
+}

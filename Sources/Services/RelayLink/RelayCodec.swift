@@ -1,0 +1,174 @@
+package import NIOCore
+
+/// What was wrong with bytes on a relay link.
+package struct RelayError: Error, Sendable, Hashable, CustomStringConvertible {
+    package enum Code: String, Sendable { case oversize, unknownType, truncated, badText, closed, timeout, refused, badTicket }
+    package var code: Code
+    package var message: String
+
+    package init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+    package var description: String { "relay link: \(code.rawValue): \(message)" }
+}
+
+/// The wire format of a relay link: `length: UInt32, type: UInt8, fields`, big-endian; `length` counts type and fields.
+/// Texts and byte fields carry a UInt32 length, but the last byte field of a message runs to its end.
+package enum RelayCodec {
+    /// A longer frame closes the link: the largest message of a caller is 1 MiB, plus its header.
+    package static let maximumFrame = (1 << 20) + 4_096
+
+    /// Writes one message with its frame header.
+    package static func encode(_ message: MessageToWorker, into out: inout ByteBuffer) {
+        frame(&out) { out in
+            switch message {
+            case .attach(let attach): encode(attach, into: &out)
+            case .caller(let number, let arrival, let text, let bytes):
+                out.writeMultipleIntegers(UInt8(2), number, arrival, UInt8(text ? 1 : 0))
+                out.writeImmutableBuffer(bytes)
+            case .throttled(let on): out.writeMultipleIntegers(UInt8(3), UInt8(on ? 1 : 0))
+            case .delivered(let reply, let sample): out.writeMultipleIntegers(UInt8(4), reply, sample)
+            case .detached(let reason):
+                out.writeInteger(UInt8(5))
+                out.writeText(reason)
+            case .revoked(let fence): out.writeMultipleIntegers(UInt8(6), fence)
+            }
+        }
+    }
+
+    /// Writes one message with its frame header.
+    package static func encode(_ message: MessageToRelay, into out: inout ByteBuffer) {
+        frame(&out) { out in
+            switch message {
+            case .accepted(let fence): out.writeMultipleIntegers(UInt8(65), fence)
+            case .refused(let code, let reason):
+                out.writeMultipleIntegers(UInt8(66), code.rawValue)
+                out.writeText(reason)
+            case .agent(let fence, let reply, let first, let samples, let bytes):
+                out.writeMultipleIntegers(UInt8(67), fence, reply, first, samples)
+                out.writeImmutableBuffer(bytes)
+            case .control(let fence, let text, let bytes):
+                out.writeMultipleIntegers(UInt8(68), fence, UInt8(text ? 1 : 0))
+                out.writeImmutableBuffer(bytes)
+            case .clear(let fence, let reply): out.writeMultipleIntegers(UInt8(69), fence, reply)
+            case .release(let number): out.writeMultipleIntegers(UInt8(70), number)
+            case .handover(let fence, let events):
+                out.writeMultipleIntegers(UInt8(71), fence, UInt32(events.count))
+                for event in events { out.writeField(event) }
+            case .end(let code, let reason):
+                out.writeMultipleIntegers(UInt8(72), code)
+                out.writeText(reason)
+            }
+        }
+    }
+
+    /// Reads the fields of a frame (without its length).
+    package static func decodeToWorker(_ body: inout ByteBuffer) throws(RelayError) -> MessageToWorker {
+        switch try body.integer(UInt8.self) {
+        case 1: return .attach(try decodeAttach(&body))
+        case 2:
+            let number = try body.integer(UInt64.self)
+            let arrival = try body.integer(Int64.self)
+            let text = try body.integer(UInt8.self) != 0
+            return .caller(number: number, arrivalMicroseconds: arrival, text: text, bytes: body)
+        case 3: return .throttled(try body.integer(UInt8.self) != 0)
+        case 4:
+            let reply = try body.integer(UInt32.self)
+            return .delivered(reply: reply, sample: try body.integer(Int64.self))
+        case 5: return .detached(reason: try body.text())
+        case 6: return .revoked(fence: try body.integer(UInt64.self))
+        case let type: throw RelayError(.unknownType, "message type \(type) is not known to this worker")
+        }
+    }
+
+    /// Reads the fields of a frame (without its length).
+    package static func decodeToRelay(_ body: inout ByteBuffer) throws(RelayError) -> MessageToRelay {
+        switch try body.integer(UInt8.self) {
+        case 65: return .accepted(fence: try body.integer(UInt64.self))
+        case 66:
+            let code = RelayRefusal(rawValue: try body.integer(UInt8.self)) ?? .incompatible
+            return .refused(code: code, reason: try body.text())
+        case 67:
+            let fence = try body.integer(UInt64.self)
+            let reply = try body.integer(UInt32.self)
+            let first = try body.integer(Int64.self)
+            let samples = try body.integer(UInt32.self)
+            return .agent(fence: fence, reply: reply, firstSample: first, samples: samples, bytes: body)
+        case 68:
+            let fence = try body.integer(UInt64.self)
+            return .control(fence: fence, text: try body.integer(UInt8.self) != 0, bytes: body)
+        case 69:
+            let fence = try body.integer(UInt64.self)
+            return .clear(fence: fence, reply: try body.integer(UInt32.self))
+        case 70: return .release(number: try body.integer(UInt64.self))
+        case 71:
+            let fence = try body.integer(UInt64.self)
+            let count = try body.integer(UInt32.self)
+            var events: [ByteBuffer] = []
+            for _ in 0..<count { events.append(try body.field()) }
+            return .handover(fence: fence, events: events)
+        case 72:
+            let code = try body.integer(UInt16.self)
+            return .end(code: code, reason: try body.text())
+        case let type: throw RelayError(.unknownType, "message type \(type) is not known to this dispatcher")
+        }
+    }
+
+    private static func frame(_ out: inout ByteBuffer, _ body: (inout ByteBuffer) -> Void) {
+        let start = out.writerIndex
+        out.writeInteger(UInt32(0))
+        body(&out)
+        out.setInteger(UInt32(out.writerIndex - start - 4), at: start)
+    }
+
+    private static func encode(_ attach: RelayAttach, into out: inout ByteBuffer) {
+        out.writeMultipleIntegers(UInt8(1), attach.version)
+        for text in [attach.ticket, attach.session, attach.tenant, attach.attachment, attach.backend] { out.writeText(text) }
+        out.writeField(attach.handshake)
+        out.writeMultipleIntegers(attach.seenFence, attach.firstKept, attach.deliveredReply, attach.deliveredSample)
+        out.writeText(attach.reservation)
+        out.writeText(attach.reason)
+    }
+
+    private static func decodeAttach(_ body: inout ByteBuffer) throws(RelayError) -> RelayAttach {
+        let version = try body.integer(UInt16.self)
+        var attach = RelayAttach(
+            ticket: try body.text(), session: try body.text(), tenant: try body.text(), attachment: try body.text(),
+            backend: try body.text(), handshake: try body.field(), seenFence: try body.integer(UInt64.self),
+            firstKept: try body.integer(UInt64.self), deliveredReply: try body.integer(UInt32.self),
+            deliveredSample: try body.integer(Int64.self), reservation: try body.text(), reason: try body.text())
+        attach.version = version
+        return attach
+    }
+}
+
+extension ByteBuffer {
+    fileprivate mutating func writeText(_ text: String) { writeField(ByteBuffer(string: text)) }
+
+    fileprivate mutating func writeField(_ bytes: ByteBuffer) {
+        writeInteger(UInt32(bytes.readableBytes))
+        writeImmutableBuffer(bytes)
+    }
+
+    fileprivate mutating func integer<Value: FixedWidthInteger>(_ type: Value.Type) throws(RelayError) -> Value {
+        guard let value = readInteger(as: type) else { throw RelayError(.truncated, "a message ends within a \(type)") }
+        return value
+    }
+
+    fileprivate mutating func field() throws(RelayError) -> ByteBuffer {
+        let length = try integer(UInt32.self)
+        guard let bytes = readSlice(length: Int(length)) else {
+            throw RelayError(.truncated, "a field of \(length) bytes has only \(readableBytes)")
+        }
+        return bytes
+    }
+
+    fileprivate mutating func text() throws(RelayError) -> String {
+        let bytes = try field()
+        guard let text = String(validating: bytes.readableBytesView, as: UTF8.self) else {
+            throw RelayError(.badText, "a text field is not UTF-8")
+        }
+        return text
+    }
+}

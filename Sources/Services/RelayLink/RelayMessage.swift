@@ -1,0 +1,96 @@
+package import NIOCore
+
+/// From the dispatcher that holds the caller's connection to the worker that owns the session.
+package enum MessageToWorker: Sendable, Equatable {
+    /// The first message of a link.
+    case attach(RelayAttach)
+    /// A message of the caller as it came off its socket.
+    case caller(number: UInt64, arrivalMicroseconds: Int64, text: Bool, bytes: ByteBuffer)
+    /// The caller's socket does not take more (true) or takes again (false): playout stands still meanwhile.
+    case throttled(Bool)
+    /// How far the agent's audio has been handed to the caller's socket.
+    case delivered(reply: UInt32, sample: Int64)
+    /// The caller is gone. No message follows but a later `attach` on a new link.
+    case detached(reason: String)
+    /// Another worker was attached with a higher fence: stop at once.
+    case revoked(fence: UInt64)
+}
+
+/// From the worker to the dispatcher.
+package enum MessageToRelay: Sendable, Equatable {
+    /// The session is claimed with this fence; media may flow.
+    case accepted(fence: UInt64)
+    case refused(code: RelayRefusal, reason: String)
+    /// Agent audio in the backend's own wire format. `firstSample` counts within the reply.
+    case agent(fence: UInt64, reply: UInt32, firstSample: Int64, samples: UInt32, bytes: ByteBuffer)
+    /// Anything else for the caller, in order with the audio; never dropped.
+    case control(fence: UInt64, text: Bool, bytes: ByteBuffer)
+    /// Drop what is held of this reply and those before it; overtakes audio.
+    case clear(fence: UInt64, reply: UInt32)
+    /// Messages of the caller up to this number are in the log; they need not be kept.
+    case release(number: UInt64)
+    /// The worker gives the session up between turns; serialised events that the store has not acknowledged.
+    case handover(fence: UInt64, events: [ByteBuffer])
+    /// The conversation is over: close the caller's socket with this WebSocket code.
+    case end(code: UInt16, reason: String)
+}
+
+/// Why a worker does not take a session.
+package enum RelayRefusal: UInt8, Sendable, CaseIterable {
+    case badTicket = 1
+    case full = 2
+    case draining = 3
+    case claimLost = 4
+    case unknownAgent = 5
+    case storeUnavailable = 6
+    case badHandshake = 7
+    case incompatible = 8
+    case providerUnavailable = 9
+}
+
+/// Everything that a worker needs to take a session and its caller.
+package struct RelayAttach: Sendable, Equatable {
+    /// Version of this link's protocol; a worker refuses what it does not know.
+    package static let currentVersion: UInt16 = 1
+
+    package var version: UInt16 = currentVersion
+    /// Signed ticket (session, fence, role).
+    package var ticket: String
+    package var session: String
+    package var tenant: String
+    /// One per connection of the caller; the newest wins.
+    package var attachment: String
+    package var backend: String
+    /// The backend's own record of the client (protocol, its first messages).
+    package var handshake: ByteBuffer
+    /// The fence that the dispatcher has last seen; the worker's claim is compare-and-set on it.
+    package var seenFence: UInt64
+    /// Number of the first kept caller message that follows.
+    package var firstKept: UInt64
+    /// How far agent audio was delivered before: reply (0 = none) and sample within it.
+    package var deliveredReply: UInt32
+    package var deliveredSample: Int64
+    /// The reservation in Redis that this attach uses up.
+    package var reservation: String
+    /// opened, takeover, drain.
+    package var reason: String
+
+    package init(
+        ticket: String, session: String, tenant: String, attachment: String, backend: String, handshake: ByteBuffer,
+        seenFence: UInt64, firstKept: UInt64 = 1, deliveredReply: UInt32 = 0, deliveredSample: Int64 = 0, reservation: String,
+        reason: String = "opened"
+    ) {
+        self.ticket = ticket
+        self.session = session
+        self.tenant = tenant
+        self.attachment = attachment
+        self.backend = backend
+        self.handshake = handshake
+        self.seenFence = seenFence
+        self.firstKept = firstKept
+        self.deliveredReply = deliveredReply
+        self.deliveredSample = deliveredSample
+        self.reservation = reservation
+        self.reason = reason
+    }
+}
