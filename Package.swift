@@ -158,7 +158,7 @@ let testTargets: [Target] = [
     tests("AudioTests", ["Audio"]),
     tests("SpeechDetectionTests", ["SpeechDetection", "Audio"], exclude: ["reference"], resources: [.copy("Resources")]),
     tests("SessionLogTests", ["SessionLog", "Audio", "Resilience", protobuf, nioCore, nioPosix]),
-    tests("ConversationTests", ["Conversation", "Audio", "SessionLog", nioCore, nioEmbedded]),
+    tests("ConversationTests", ["Conversation", "SpeechDetection", "Audio", "SessionLog", nioCore, nioEmbedded]),
     tests("PlatformTests",
           ["Telemetry", "ServiceSupport", "Resilience", "Cryptography", "RedisClient", "PostgresClient", "HTTPClient", "WireCoding", "WebSocket",
            "Migrations", "TenantDirectory", "TestDatabases", lifecycle, nioCore, nioPosix, nioHTTP1, nioWebSocket, logging]),

@@ -78,7 +78,6 @@ extension VoiceSession {
         if point == .sentenceEnd, case .finishing(let clear) = playout.stopAtSentenceEnd(clock) {
             replies[number]?.generation?.cancel()
             replies[number]?.isComplete = true
-            voice?.cancel(reply: number)
             if let clear { port.clear(reply: clear) }
         } else {
             stopReply(number, interrupted: true)

@@ -88,7 +88,6 @@ extension VoiceSession {
         switch event {
         case .sentenceStarted(let sentence):
             guard let reply = replies[sentence.reply] else { return }
-            if sentence.index == 0 { started(reply, nanoseconds) }
             if Int(sentence.index) < reply.sentences.count {
                 port.notify(.sentence(sentence, text: reply.sentences[Int(sentence.index)], .inProgress))
             }
@@ -102,7 +101,8 @@ extension VoiceSession {
         case .replyFinished(let report):
             logHeard(report, complete: true, interrupted: false)
             finishReply(report.reply)
-        case .replyStarted: break
+        case .replyStarted(let number):
+            if let reply = replies[number] { started(reply, nanoseconds) }
         case .underrun: metrics.underruns.increment()
         }
     }

@@ -97,7 +97,9 @@ package actor VoiceSession {
         self.nextReply = state.lastReply + 1
         self.timeline = SessionTimeline(startingAt: state.position)
         self.now = state.position
-        self.turns = TurnTaking(settings: agent.turnTaking)
+        var settings = agent.turnTaking
+        settings.idleMilliseconds = agent.limits.idleSeconds * 1_000
+        self.turns = TurnTaking(settings: settings, language: agent.language)
         self.playout = Playout()
         self.maxDurationAt = SessionTime.milliseconds(Int64(agent.limits.maxDurationSeconds) * 1_000)
     }

@@ -1,4 +1,6 @@
+import Audio
 import Conversation
+import SpeechDetection
 import Testing
 
 @Suite struct AgentFileTests {
