@@ -113,10 +113,13 @@ extension RecognitionEvent {
             simulator.play([.reset(after: 150)], on: .deepgram)
             let ear = try await Ear(recogniser(simulator))
             try await ear.hear(speech: 600)
-            _ = await ear.log.collect { if case .interim = $0 { true } else { false } }
-            // The utterance's beginning was on the connection that broke; its end comes on the new one.
-            let again = await ear.log.collect { if case .ready = $0 { true } else { false } }
-            #expect(again.last?.word == "ready")
+            let before = await ear.log.collect { if case .interim = $0 { true } else { false } }
+            // The utterance's beginning was on the connection that broke; its end comes on the new one, which a busy machine may have
+            // made before the first interim transcript was out.
+            if before.filter({ $0.word == "ready" }).count < 2 {
+                let again = await ear.log.collect { if case .ready = $0 { true } else { false } }
+                #expect(again.last?.word == "ready")
+            }
             try await ear.hear(silence: 300)
             let events = await ear.transcripts(until: "the same words again")
             guard case .final(let transcript) = events.last else { Issue.record("no final"); return }

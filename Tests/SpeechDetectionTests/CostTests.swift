@@ -66,7 +66,9 @@ struct CostTests {
             attempts += 1
         }
         let perAttempt = windows / (attempts + 4)
-        #expect(least < 8 * perAttempt, "bytes in \(perAttempt) windows")
+        // The smallest block of the heap takes 32 bytes, so one that every window left behind would be twice this; below it is the noise of
+        // tests that run at the same time.
+        #expect(least < 16 * perAttempt, "bytes in \(perAttempt) windows")
     }
 
     @Test("what windows and verdicts cost", .enabled(if: isMeasuring))

@@ -23,7 +23,7 @@ import Testing
             try AgentFile.read(
                 "agent: Bad Name\npipeline:\n  llm: openai/x\n  speed: 9\n  vad: quik\ntools: [record_leed]\n", source: "a.yaml")
         }
-        #expect(error?.problems.map(\.path) == ["agent", "pipeline.vad", "pipeline.speed", "tools"])
+        #expect(error?.problems.map(\.path) == ["agent", "pipeline.vad", "pipeline.speed", "tools[0]"])
         #expect(error?.description.contains("did you mean 'quick'?") == true)
         #expect(error?.description.contains("did you mean 'record_lead'?") == true)
     }
