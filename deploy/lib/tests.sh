@@ -50,6 +50,6 @@ run_tests() {
     start_test_servers "$folder"
     step "Running the tests"
     expect_failure # its status is that of the tests
-    (cd "$root" && swift test --skip-build "$@") || status=$?
+    (cd "$root" && swift test --no-parallel --skip-build "$@") || status=$?
     return "$status"
 }
