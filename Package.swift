@@ -134,8 +134,9 @@ let services: [Target] = [
            ["Audio", "WireCoding", "WebSocket", nioCore, nioPosix, nioHTTP1, yams, logging]),
     module("CallerSimulator", "TestSupport/CallerSimulator",
            ["Audio", "WebSocket", "LocalProviders", "Conversation", "PipecatBackend", nioCore, nioPosix, yams, logging]),
+    module("ClusterSupport", "TestSupport/Cluster", ["HTTPClient", nioCore, nioPosix]),
     module("ParleyCommands", "Commands",
-           ["CallerSimulator", "ProviderSimulator", "Migrations", "TenantDirectory", "PostgresClient", "RedisClient", "HTTPClient",
+           ["CallerSimulator", "ClusterSupport", "ProviderSimulator", "Migrations", "TenantDirectory", "PostgresClient", "RedisClient", "HTTPClient",
             "SessionLog", "Conversation", "LocalProviders", "SpeechDetection", "Audio", "ServiceSupport", "Cryptography", "Telemetry",
             "Resilience", arguments, logging, yams, nioCore, nioPosix]),
 ]

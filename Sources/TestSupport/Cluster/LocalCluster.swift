@@ -1,0 +1,258 @@
+package import Foundation
+import HTTPClient
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// A whole Parley of its own: Redis, session stores, archivers, media workers and dispatchers as real processes on free loopback ports, with
+/// their data and logs in a temporary folder. For tests and benchmarks.
+///
+/// When the process that started it is gone, for whatever reason, all its processes are killed.
+package final class LocalCluster: Sendable {
+    package struct Options: Sendable {
+        /// Where the executables are; without it, where the running one is.
+        package var executables: URL?
+        package var stores = 1
+        package var workers = 1
+        package var dispatchers = 1
+        package var archivers = 0
+        /// The agents by file name; with `postgresURL` they have to be pushed by the caller instead.
+        package var agents: [String: String] = [:]
+        /// A migrated database. Without it dispatchers serve `agents` to the holder of `LocalCluster.apiKey`.
+        package var postgresURL: String?
+        /// Models and ONNX Runtime; without it `PARLEY_MODELS_DIR`, else `.local/models` of the checkout.
+        package var models: String?
+        /// Variables for every service, such as a provider's base URL and key.
+        package var environment: [String: String] = [:]
+        /// Variables for services by the beginning of their name, such as `media-worker`.
+        package var serviceEnvironment: [String: [String: String]] = [:]
+        /// Cores for processes by the beginning of their name; "" is every other one.
+        package var cores: [String: Int] = [:]
+        package init() {}
+    }
+
+    /// The API key of a cluster without a database.
+    package static let apiKey = "parley_local_cluster0123456789"
+
+    package let folder: URL
+    package let redisURL: String
+    private let options: Options
+    private let executables: URL
+    private let ports: Mutex<[String: Int]>
+    private let running = Mutex<[String: Process]>([:])
+    private let reaper: Process
+    private let reaperInput: Pipe
+
+    /// Starts everything and returns when all services are ready. Throws `ClusterError` with the end of the log of the one that is not.
+    package static func start(_ options: Options) async throws -> LocalCluster {
+        let cluster = try LocalCluster(options)
+        do {
+            try cluster.launch("redis")
+            try await cluster.waitForRedis()
+            for name in cluster.serviceNames { try cluster.launch(name) }
+            for name in cluster.serviceNames { try await cluster.waitUntilReady(name) }
+        } catch {
+            await cluster.stop()
+            throw error
+        }
+        return cluster
+    }
+
+    /// Names in the order of their start: `session-store-1`, ..., `archiver-1`, ..., `media-worker-1`, ..., `dispatcher-1`, ...
+    package var serviceNames: [String] {
+        [("session-store", options.stores), ("archiver", options.archivers), ("media-worker", options.workers),
+            ("dispatcher", options.dispatchers)]
+            .flatMap { kind, count in (0..<count).map { "\(kind)-\($0 + 1)" } }
+    }
+
+    /// The public address of a dispatcher, counted from 1.
+    package func url(dispatcher: Int = 1) -> String { "http://127.0.0.1:\(port("dispatcher-\(dispatcher)"))" }
+
+    /// The operations address of a service: `/metrics`, `/readyz`.
+    package func opsURL(_ name: String) -> String { "http://127.0.0.1:\(port("\(name).ops"))" }
+
+    /// The process id of a running process.
+    package func pid(_ name: String) -> Int32? { running.withLock { $0[name]?.processIdentifier } }
+
+    package func log(_ name: String) -> String {
+        (try? String(contentsOf: folder.appending(path: "\(name).log"), encoding: .utf8)) ?? ""
+    }
+
+    /// Sends a signal: SIGKILL, SIGSTOP, SIGCONT, SIGTERM.
+    package func signal(_ name: String, _ signal: Int32) { if let pid = pid(name) { kill(pid, signal) } }
+
+    /// Waits for the end of a process that was told to end; nil when it has not ended by the deadline.
+    package func waitForExit(_ name: String, seconds: Int = 30) async -> Int32? {
+        guard let process = running.withLock({ $0[name] }) else { return nil }
+        guard await poll(seconds: seconds, { !process.isRunning }) else { return nil }
+        running.withLock { $0[name] = nil }
+        return process.terminationStatus
+    }
+
+    /// Starts `redis` or a service, also again after it ended, with the same address.
+    package func launch(_ name: String) throws {
+        let process = Process()
+        var (command, environment) = try command(for: name)
+        let core = options.cores.filter { name.hasPrefix($0.key) }.max { $0.key.count < $1.key.count }?.value
+        if let core { command = ["taskset", "-c", "\(core)"] + command }
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = command
+        process.environment = environment
+        process.currentDirectoryURL = folder
+        process.standardInput = FileHandle.nullDevice
+        let log = folder.appending(path: "\(name).log")
+        if !FileManager.default.fileExists(atPath: log.path) { _ = FileManager.default.createFile(atPath: log.path, contents: nil) }
+        let output = try FileHandle(forWritingTo: log)
+        try output.seekToEnd()
+        process.standardOutput = output
+        process.standardError = output
+        try process.run()
+        try reaperInput.fileHandleForWriting.write(contentsOf: Data("\(process.processIdentifier)\n".utf8))
+        running.withLock { $0[name] = process }
+    }
+
+    /// Waits for `/readyz`.
+    package func waitUntilReady(_ name: String, seconds: Int = 60) async throws {
+        let url = opsURL(name) + "/readyz"
+        let isReady = await poll(seconds: seconds) {
+            if self.running.withLock({ $0[name]?.isRunning }) != true { return true }
+            return await Self.get(url)?.status == 200
+        }
+        if isReady, running.withLock({ $0[name]?.isRunning }) == true { return }
+        throw ClusterError("\(name) is not ready; its log ends with\n\(log(name).suffix(3_000))")
+    }
+
+    /// Status and body of a GET, nil where nobody answers.
+    package static func get(_ url: String) async -> (status: Int, body: String)? {
+        let request = HTTPRequest("GET", url, deadlines: HTTPDeadlines(connect: 1_000, firstByte: 3_000, total: 5_000))
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        guard let answer = try? await HTTPClient.shared.send(request, on: eventLoop) else { return nil }
+        return (answer.head.status, String(buffer: answer.body))
+    }
+
+    /// Ends all processes and deletes the folder.
+    package func stop() async {
+        let all = running.withLock { Array($0) }
+        for (name, process) in all where name != "redis" && process.isRunning { kill(process.processIdentifier, SIGTERM) }
+        _ = await poll(seconds: 10) { all.allSatisfy { $0.key == "redis" || !$0.value.isRunning } }
+        // The reaper kills what is left and deletes the folder.
+        try? reaperInput.fileHandleForWriting.close()
+        _ = await poll(seconds: 10) { !self.reaper.isRunning }
+    }
+
+    // MARK: Making
+
+    private init(_ options: Options) throws {
+        self.options = options
+        executables = options.executables ?? URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+        folder = FileManager.default.temporaryDirectory.appending(path: "parley-cluster-\(UUID().uuidString.prefix(8))")
+        try FileManager.default.createDirectory(at: folder.appending(path: "agents"), withIntermediateDirectories: true)
+        for (name, text) in options.agents {
+            try text.write(to: folder.appending(path: "agents/\(name)"), atomically: true, encoding: .utf8)
+        }
+        reaper = Process()
+        reaperInput = Pipe()
+        reaper.executableURL = URL(filePath: "/bin/sh")
+        // Its standard input ends when this process does, even by SIGKILL.
+        reaper.arguments = ["-c", #"pids=; while read -r pid; do pids="$pids $pid"; done; kill -9 $pids 2>/dev/null; rm -rf "$0""#, folder.path]
+        reaper.standardInput = reaperInput
+        reaper.standardOutput = FileHandle.nullDevice
+        reaper.standardError = FileHandle.nullDevice
+        try reaper.run()
+        let redis = try Self.freePort()
+        redisURL = "redis://127.0.0.1:\(redis)"
+        ports = Mutex(["redis": redis])
+    }
+
+    private func port(_ name: String) -> Int {
+        ports.withLock { ports in
+            if let port = ports[name] { return port }
+            let port = (try? Self.freePort()) ?? 0
+            ports[name] = port
+            return port
+        }
+    }
+
+    private func command(for name: String) throws -> ([String], [String: String]) {
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+        if name == "redis" {
+            return (["redis-server", "--port", "\(port("redis"))", "--bind", "127.0.0.1", "--dir", folder.path, "--save", "",
+                "--appendonly", "yes", "--appendfsync", "everysec"], ["PATH": path])
+        }
+        let kind = String(name.prefix { !$0.isNumber }.dropLast())
+        let executable = executables.appending(path: kind).path
+        guard FileManager.default.isExecutableFile(atPath: executable) else {
+            throw ClusterError("\(executable) is missing; build the package")
+        }
+        return ([executable], environment(of: name, kind: kind).merging(["PATH": path]) { own, _ in own })
+    }
+
+    private func environment(of name: String, kind: String) -> [String: String] {
+        var environment = [
+            "PARLEY_REDIS_URL": redisURL, "PARLEY_TICKET_KEYS": "cluster:0123456789abcdef0123456789abcdef", "PARLEY_LOG_FORMAT": "json",
+            "PARLEY_OPS_ADDRESS": "127.0.0.1:\(port("\(name).ops"))", "PARLEY_MODELS_DIR": modelsDirectory,
+            "PARLEY_STORE_ADDRESS": (0..<options.stores).map { "127.0.0.1:\(port("session-store-\($0 + 1)"))" }.joined(separator: ","),
+        ]
+        if let url = options.postgresURL { environment["PARLEY_POSTGRES_URL"] = url }
+        let address = "127.0.0.1:\(port(name))"
+        switch kind {
+        case "session-store": environment["PARLEY_STORE_LISTEN"] = address
+        case "media-worker":
+            environment["PARLEY_WORKER_LISTEN"] = address
+            environment["PARLEY_WORKER_ID"] = name
+        case "dispatcher":
+            environment["PARLEY_LISTEN"] = address
+            if options.postgresURL == nil {
+                environment["PARLEY_AGENTS_DIR"] = folder.appending(path: "agents").path
+                environment["PARLEY_STATIC_API_KEY"] = Self.apiKey
+            }
+        default: break
+        }
+        environment.merge(options.environment) { $1 }
+        for (prefix, variables) in options.serviceEnvironment where name.hasPrefix(prefix) { environment.merge(variables) { $1 } }
+        return environment
+    }
+
+    private var modelsDirectory: String {
+        if let models = options.models ?? ProcessInfo.processInfo.environment["PARLEY_MODELS_DIR"] { return models }
+        let checkout = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../.local/models")
+        return checkout.standardizedFileURL.path
+    }
+
+    private func waitForRedis() async throws {
+        let port = port("redis")
+        guard await poll(seconds: 10, { Self.accepts(port) }) else {
+            throw ClusterError("redis-server does not answer; its log ends with\n\(log("redis").suffix(2_000))")
+        }
+    }
+
+    private func poll(seconds: Int, _ condition: @Sendable () async -> Bool) async -> Bool {
+        let end = ContinuousClock.now + .seconds(seconds)
+        while !(await condition()) {
+            guard ContinuousClock.now < end else { return false }
+            try? await Task.sleep(for: .milliseconds(25))
+        }
+        return true
+    }
+
+    // MARK: Ports
+
+    /// A port that nobody listens on now.
+    package static func freePort() throws -> Int {
+        let channel = try ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(host: "127.0.0.1", port: 0).wait()
+        defer { try? channel.close().wait() }
+        return channel.localAddress?.port ?? 0
+    }
+
+    private static func accepts(_ port: Int) -> Bool {
+        let channel = try? ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(host: "127.0.0.1", port: port).wait()
+        defer { try? channel?.close().wait() }
+        return channel != nil
+    }
+}
+
+/// Why a cluster could not be started.
+package struct ClusterError: Error, CustomStringConvertible {
+    package let description: String
+    package init(_ description: String) { self.description = description }
+}

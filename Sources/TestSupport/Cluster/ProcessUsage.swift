@@ -1,0 +1,43 @@
+import Foundation
+
+/// What a process or a core has used so far, from /proc.
+package struct ProcessUsage: Sendable {
+    /// User and system time, seconds.
+    package var cpuSeconds: Double
+    /// Private and shared pages in memory, bytes.
+    package var residentBytes: Int
+
+    /// Of one process; nil when it is gone.
+    package init?(pid: Int32) {
+        guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
+            let memory = try? String(contentsOfFile: "/proc/\(pid)/statm", encoding: .utf8)
+        else { return nil }
+        // The name, in parentheses, may contain spaces: fields are counted behind it. utime and stime are fields 14 and 15 (man 5 proc).
+        let fields = stat[(stat.lastIndex(of: ")") ?? stat.startIndex)...].split(separator: " ")
+        let pages = memory.split(separator: " ")
+        guard fields.count > 13, let user = Double(fields[12]), let system = Double(fields[13]), pages.count > 1, let resident = Int(pages[1])
+        else { return nil }
+        cpuSeconds = (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+        residentBytes = resident * Int(sysconf(Int32(_SC_PAGESIZE)))
+    }
+}
+
+/// Busy and total time of one core, in clock ticks.
+package struct CoreUsage: Sendable {
+    package var busy: Double
+    package var total: Double
+
+    package init?(core: Int) {
+        guard let text = try? String(contentsOfFile: "/proc/stat", encoding: .utf8),
+            let line = text.split(separator: "\n").first(where: { $0.hasPrefix("cpu\(core) ") })
+        else { return nil }
+        // user nice system idle iowait irq softirq steal; guest times are part of user (man 5 proc).
+        let times = line.split(separator: " ").dropFirst().prefix(8).compactMap { Double($0) }
+        guard times.count == 8 else { return nil }
+        total = times.reduce(0, +)
+        busy = total - times[3] - times[4]
+    }
+
+    /// Share of the time since `earlier` in which the core was busy, 0...1.
+    package func load(since earlier: CoreUsage) -> Double { total > earlier.total ? (busy - earlier.busy) / (total - earlier.total) : 0 }
+}
