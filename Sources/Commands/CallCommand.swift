@@ -45,9 +45,9 @@ struct CallCommand: AsyncParsableCommand {
 
     /// One call from its connection to its end.
     static func call(
-        _ request: WebSocketRequest, _ scenario: Scenario, _ speeches: [Int: CallerSpeech], _ options: SimulatedCaller.Options
+        _ request: WebSocketRequest, _ scenario: Scenario, _ speeches: [Int: CallerSpeech], _ options: SimulatedCaller.Options,
+        on eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
     ) async -> (CallReport, [[Int16]]) {
-        let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
         return await withCheckedContinuation { continuation in
             eventLoop.execute {
                 SimulatedCaller.call(

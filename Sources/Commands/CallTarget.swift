@@ -15,6 +15,10 @@ struct CallTarget: ParsableArguments {
     func request(agent: String, parameters: [String: String] = [:]) throws -> WebSocketRequest {
         let environment = ProcessInfo.processInfo.environment
         let base = url ?? environment["PARLEY_URL"] ?? "http://127.0.0.1:8080"
+        return try Self.request(url: base, agent: agent, token: credential(environment), parameters: parameters)
+    }
+
+    static func request(url base: String, agent: String, token: String?, parameters: [String: String] = [:]) throws -> WebSocketRequest {
         var components = URLComponents(string: base)
         switch components?.scheme {
         case "http", "ws": components?.scheme = "ws"
@@ -28,7 +32,7 @@ struct CallTarget: ParsableArguments {
         components?.queryItems = query
         guard let text = components?.string else { throw CommandError("--url '\(base)' is not a URL") }
         var headers: [(name: String, value: String)] = []
-        if let credential = try credential(environment) { headers.append(("Authorization", "Bearer \(credential)")) }
+        if let token { headers.append(("Authorization", "Bearer \(token)")) }
         return WebSocketRequest(try WebSocketURL(text), headers: headers)
     }
 

@@ -223,7 +223,6 @@ package final class SimulatedCaller: WebSocketHandler {
             guard let speech = speeches[index] else { return }
             line = (index, speech.samples, 0)
             report.exchanges.append(.init(step: index, said: text, startedAt: milliseconds(now), endedAt: 0))
-            if scenario.steps[index].moment == .intoAgent { interrupting = (report.exchanges.count - 1, now) }
             show(.init(speaker: .caller, text: text, at: milliseconds(now)))
         case .text(let text):
             report.exchanges.append(.init(step: index, said: text, startedAt: milliseconds(now), endedAt: milliseconds(now)))
@@ -242,19 +241,22 @@ package final class SimulatedCaller: WebSocketHandler {
         let due = (now - opened) / (Int64(Self.packet) * 1_000_000)
         while sentPackets < due, !isEnded {
             sentPackets += 1
-            sendPacket(now)
+            sendPacket()
         }
     }
 
-    private func sendPacket(_ now: Int64) {
+    private func sendPacket() {
         let count = Self.packet * SessionTime.samplesPerMillisecond
+        // A microphone's packet ends at this moment, whenever this loop gets to send it.
+        let end = opened + sentPackets * Int64(Self.packet) * 1_000_000
         var samples = [Int16](repeating: 0, count: count)
         if var current = line {
             let take = min(count, current.samples.count - current.position)
+            if current.position == 0 { lineBegun(current.step, at: end - Int64(count) * 62_500) }
             for index in 0..<take { samples[index] = current.samples[current.position + index] }
             current.position += take
             line = current
-            if current.position == current.samples.count { lineSaid(now) }
+            if current.position == current.samples.count { lineSaid(at: end - Int64(count - take) * 62_500) }
         }
         if options.record { callerTrack += samples }
         frameID += 1
@@ -267,10 +269,16 @@ package final class SimulatedCaller: WebSocketHandler {
         _ = socket?.send(binary: out)
     }
 
-    private func lineSaid(_ now: Int64) {
+    private func lineBegun(_ step: Int, at time: Int64) {
+        report.exchanges[report.exchanges.count - 1].startedAt = milliseconds(time)
+        if scenario.steps[step].moment == .intoAgent { interrupting = (report.exchanges.count - 1, time) }
+    }
+
+    private func lineSaid(at time: Int64) {
         line = nil
-        report.exchanges[report.exchanges.count - 1].endedAt = milliseconds(now)
-        awaiting = (report.exchanges.count - 1, now)
+        report.exchanges[report.exchanges.count - 1].endedAt = milliseconds(time)
+        awaiting = (report.exchanges.count - 1, time)
+        let now = clock
         perform(script.handle(.lineSaid, now: now), now)
     }
 
