@@ -1,7 +1,7 @@
 """Runs the vendors' own Python SDKs, unmodified, against a running provider simulator; their parsers judge it.
 
-    python3 -m venv .local/venv && .local/venv/bin/pip install -r Tests/python/requirements.txt
-    .local/venv/bin/python Tests/python/check_simulator.py --url http://127.0.0.1:8090
+    ./deploy/local test          # makes .local/python
+    .local/python/bin/python Tests/python/check_simulator.py --url http://127.0.0.1:8090
 
 Prints one line per vendor, OK or what is wrong; the exit status is the number of vendors that failed.
 """

@@ -37,6 +37,31 @@ stop_test_servers() {
     return 0
 }
 
+# prepare_python: a virtual environment with Tests/python/requirements.txt, made anew when these or Python itself have changed; sets
+# PARLEY_TEST_PYTHON, which a caller may have set to a Python of their own.
+prepare_python() {
+    [ -z "${PARLEY_TEST_PYTHON:-}" ] || return 0
+    local venv=$state/python stamp log=$state/python.log
+    stamp=$(python3 -VV && cat "$root/Tests/python/requirements.txt" "$root/Tests/python/constraints.txt") || fail "python3 does not run"
+    if [ "$(cat "$venv/complete" 2>/dev/null)" != "$stamp" ]; then
+        step "Installing Pipecat's client and the vendors' SDKs for the tests (from PyPI, one to two minutes)"
+        mkdir -p "$state"
+        rm -rf "$venv"
+        python3 -m venv "$venv" >"$log" 2>&1 || {
+            tail_of "$log"
+            fail "python3 cannot make a virtual environment in $venv; install the package python3-venv"
+        }
+        "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary=:all: --no-binary=docopt \
+            -r "$root/Tests/python/requirements.txt" >"$log" 2>&1 || {
+            tail_of "$log"
+            fail "pip could not install Tests/python/requirements.txt; is PyPI (or your mirror, see pip config) reachable?"
+        }
+        rm -f "$log"
+        printf '%s\n' "$stamp" >"$venv/complete"
+    fi
+    export PARLEY_TEST_PYTHON=$venv/bin/python
+}
+
 # Returns the status of the tests.
 run_tests() {
     local folder status=0
