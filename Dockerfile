@@ -24,12 +24,13 @@ COPY Package.swift ./
 COPY Sources Sources
 # The manifest names the test targets, so their folders must be there; nothing in them is compiled.
 COPY Tests Tests
-# The cache keeps what was compiled from one build of the image to the next.
+# All at once, since SwiftPM compiles shared modules anew for each product asked for alone. The cache keeps what was compiled from one build of the
+# image to the next.
 RUN --mount=type=cache,target=/src/.build \
-    mkdir -p /out \
-    && for product in dispatcher media-worker session-store archiver parley; do \
-        swift build -c release --static-swift-stdlib --product "$product" \
-            && strip -o "/out/$product" ".build/release/$product" || exit 1; \
+    swift build -c release --static-swift-stdlib \
+    && mkdir -p /out \
+    && for program in dispatcher media-worker session-store archiver parley; do \
+        strip -o "/out/$program" ".build/release/$program" || exit 1; \
     done
 
 FROM debian:bookworm-slim
