@@ -25,6 +25,8 @@ final class CallerConnection: WebSocketHandler {
     private var socket: WebSocket?
     private var kept = KeptMessages()
     private var queue = AgentAudioQueue()
+    private var isQueueBusy = false
+    private var isWritabilityNews = false
     private var deadline: Scheduled<Void>?
 
     init(service: DispatcherCore, request: Admission.Request, eventLoop: any EventLoop, attachment: String) {
@@ -69,7 +71,19 @@ final class CallerConnection: WebSocketHandler {
     }
 
     func writabilityChanged(_ socket: WebSocket) {
-        queue.writability(socket.isWritable) { perform($0) }
+        isWritabilityNews = true
+        if !isQueueBusy { useQueue { _ in } }
+    }
+
+    /// The queue sends from inside, and a send may change the socket's writability at once: the queue hears of that afterwards.
+    private func useQueue(_ body: (inout AgentAudioQueue) -> Void) {
+        isQueueBusy = true
+        body(&queue)
+        while isWritabilityNews, let socket {
+            isWritabilityNews = false
+            queue.writability(socket.isWritable) { perform($0) }
+        }
+        isQueueBusy = false
     }
 
     func closed(_ socket: WebSocket, _ closure: WebSocketClosure) {
@@ -151,9 +165,12 @@ final class CallerConnection: WebSocketHandler {
             logger.warning("worker refused", metadata: ["code": "\(code)", "reason": "\(reason)"])
             refuse(AdmissionError(AdmissionError.Code(code), reason))
         case .agent(let fence, let reply, let first, let samples, let bytes):
-            queue.audio(fence: fence, reply: reply, firstSample: first, samples: samples, bytes: bytes) { perform($0) }
-        case .control(let fence, let text, let bytes): queue.control(fence: fence, text: text, bytes: bytes) { perform($0) }
-        case .clear(let fence, let reply): queue.clear(fence: fence, reply: reply) { perform($0) }
+            useQueue { queue in
+                queue.audio(fence: fence, reply: reply, firstSample: first, samples: samples, bytes: bytes) { perform($0) }
+            }
+        case .control(let fence, let text, let bytes):
+            useQueue { queue in queue.control(fence: fence, text: text, bytes: bytes) { perform($0) } }
+        case .clear(let fence, let reply): useQueue { queue in queue.clear(fence: fence, reply: reply) { perform($0) } }
         case .release(let number): kept.release(through: number)
         case .handover: logger.notice("worker gives the session up")
         case .end(let code, let reason): end(code, reason)
