@@ -112,9 +112,12 @@ package struct PipecatCodec: Sendable {
         return out
     }
 
-    /// The messages for a notice, in order; none for a client that does not speak RTVI.
+    /// The messages for a notice, in order; a client that does not speak RTVI is told only why its call ends.
     package mutating func encode(_ notice: ClientNotice) -> [ByteBuffer] {
-        guard clientVersion != nil else { return [] }
+        guard clientVersion != nil else {
+            if case .error(let message, fatal: true) = notice { return [Self.fatalError(message)] }
+            return []
+        }
         return RTVIEncoder.messages(for: notice, readyID: takeReadyID(notice)).map(Self.frame)
     }
 

@@ -177,6 +177,7 @@ extension WebSocket {
                 self.transportEnded()
             }
         case .sendCloseAndFinish(let frame, let report):
+            if report.isLocal, state == .open { handler?.willFail(self, report) }
             write(.close, frame)
             finished(report)
         case .finish(let closure): finished(closure)

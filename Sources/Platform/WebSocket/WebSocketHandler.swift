@@ -11,6 +11,8 @@ package protocol WebSocketHandler: AnyObject {
     func received(binary: ByteBuffer, on socket: WebSocket)
     /// `socket.isWritable` has changed.
     func writabilityChanged(_ socket: WebSocket)
+    /// The peer has broken the protocol or has gone silent: a close frame with this code and reason follows. The last chance to send something.
+    func willFail(_ socket: WebSocket, _ closure: WebSocketClosure)
     /// The last event, exactly once, whoever closed.
     func closed(_ socket: WebSocket, _ closure: WebSocketClosure)
 }
@@ -20,6 +22,7 @@ extension WebSocketHandler {
     package func received(text: ByteBuffer, on socket: WebSocket) {}
     package func received(binary: ByteBuffer, on socket: WebSocket) {}
     package func writabilityChanged(_ socket: WebSocket) {}
+    package func willFail(_ socket: WebSocket, _ closure: WebSocketClosure) {}
 }
 
 /// What one WebSocket has carried so far.

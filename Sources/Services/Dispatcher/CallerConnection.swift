@@ -86,6 +86,12 @@ final class CallerConnection: WebSocketHandler {
         isQueueBusy = false
     }
 
+    func willFail(_ socket: WebSocket, _ closure: WebSocketClosure) {
+        let advice = closure.code == .tooBig ? "; send audio in packets of 20 to 100 ms" : ""
+        logger.warning("client broke the WebSocket protocol", metadata: ["code": "\(closure.code.rawValue)", "reason": "\(closure.reason)"])
+        socket.send(binary: PipecatCodec.fatalError(closure.reason + advice))
+    }
+
     func closed(_ socket: WebSocket, _ closure: WebSocketClosure) {
         service.metrics.callersGone.increment()
         service.connections.remove(self)

@@ -16,6 +16,8 @@ final class RelayedMedia: MediaPort, @unchecked Sendable {
     private var handled: UInt64 = 0
     private var released: UInt64 = 0
     private var dirty = false
+    /// What the client was told last about the end of its call: the close frame says the same.
+    private var fatalError: String?
 
     init(link: RelayServerLink, fence: UInt64, codec: PipecatCodec) {
         self.link = link
@@ -58,6 +60,7 @@ final class RelayedMedia: MediaPort, @unchecked Sendable {
     }
 
     func notify(_ notice: ClientNotice) {
+        if case .error(let message, fatal: true) = notice { fatalError = message }
         for message in codec.encode(notice) { control(message) }
     }
 
@@ -69,7 +72,7 @@ final class RelayedMedia: MediaPort, @unchecked Sendable {
     }
 
     func end(_ reason: EndReason) {
-        link.write(.end(code: reason.closeCode, reason: reason.rawValue))
+        link.write(.end(code: reason.closeCode, reason: fatalError ?? reason.rawValue))
         dirty = true
     }
 
