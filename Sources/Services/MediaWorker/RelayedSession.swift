@@ -1,9 +1,11 @@
+import Audio
 import Conversation
 import Logging
 import NIOCore
 import PipecatBackend
 import RelayLink
 import SessionLog
+import SwiftProtobuf
 
 /// One relay link in the worker: takes the session that the link brings, then passes the caller's messages to it.
 ///
@@ -48,11 +50,10 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
     }
 
     func closed(_ error: (any Error)?) {
-        guard case .running(_, let session, _, _) = state else {
-            state = .ended
-            return
+        switch state {
+        case .running(_, let session, _, _): session.assumeIsolated { $0.clientDisconnected("relay link closed") }
+        case .waiting, .claiming, .ended: state = .ended
         }
-        session.assumeIsolated { $0.clientDisconnected("relay link closed") }
     }
 
     private func pass(_ message: MessageToWorker, to session: VoiceSession, _ media: RelayedMedia) {
@@ -105,7 +106,7 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
     }
 
     private func claimed(_ result: Result<(ClaimedSession, AgentDefinition), any Error>) {
-        guard case .claiming(let attach, let waiting) = state else { return }
+        guard case .claiming(let attach, let waiting) = state else { return abandoned(result) }
         do {
             let (claimed, agent) = try result.get()
             let (session, media) = try makeSession(attach, claimed, agent)
@@ -158,6 +159,20 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
     }
 
     // MARK: The end
+
+    /// The caller was gone before the session was claimed: its log says so, and its room on this worker is free again.
+    private func abandoned(_ result: Result<(ClaimedSession, AgentDefinition), any Error>) {
+        core.sessionEnded(weight: weight)
+        guard case .success((let claimed, _)) = result else { return }
+        let journal = core.store.journal(for: claimed, on: link.eventLoop) { _ in }
+        let closed = Event.OneOf_Body.closed(.with {
+            $0.reason = EndReason.clientDisconnected.rawValue
+            $0.detail = "gone before the session began"
+            $0.by = "worker"
+        })
+        _ = journal.append(closed, position: .zero, leg: 1)
+        journal.close()
+    }
 
     private func ended(_ reason: EndReason) {
         guard case .running(let attach, _, _, let key) = state else { return }
