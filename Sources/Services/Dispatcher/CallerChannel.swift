@@ -56,6 +56,9 @@ package struct CallerChannel: ServerChildChannel, HTTPChannelHandler {
             configuration.enablePipelining = false
             let negotiated = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
                 configuration: configuration)
+            let opening = OpeningGuard()
+            try channel.pipeline.syncOperations.addHandler(opening)
+            negotiated.assumeIsolated().whenComplete { _ in opening.finish() }
             return Value(channel: channel, negotiated: negotiated)
         }
     }
@@ -78,6 +81,35 @@ package struct CallerChannel: ServerChildChannel, HTTPChannelHandler {
             logger.debug("connection ended", metadata: ["error": "\(error)"])
             value.channel.close(promise: nil)
         }
+    }
+}
+
+/// Closes connections that send no HTTP request, or none in time: the HTTP decoder answers garbage with 400 and leaves the connection open.
+private final class OpeningGuard: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = NIOAny
+
+    /// Whoever connects has a request to send at once.
+    private static let limit = TimeAmount.seconds(5)
+    private var context: ChannelHandlerContext?
+    private var deadline: Scheduled<Void>?
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        let channel = context.channel
+        deadline = context.eventLoop.scheduleTask(in: Self.limit) { channel.close(promise: nil) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        deadline?.cancel()
+        self.context = nil
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    /// It is known what the connection is.
+    func finish() {
+        guard let context else { return }
+        context.pipeline.syncOperations.removeHandler(self, promise: nil)
     }
 }
 
