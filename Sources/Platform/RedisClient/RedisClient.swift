@@ -33,6 +33,8 @@ package actor RedisClient {
     private var channel: (any Channel)?
     /// Counts connections, so that what an old one still says is not taken for the new one's.
     private var generation = 0
+    /// The connection was lost, or could not be made, and is not there again yet.
+    private var isAway = false
     private var deadlineTimer: Scheduled<Void>?
     private var retryTimer: Scheduled<Void>?
     private let backoff = Backoff(initial: .milliseconds(50), maximum: .seconds(2))
@@ -226,18 +228,28 @@ package actor RedisClient {
             perform(machine.connected())
         case .failure(let error):
             let problem = RedisError(.unavailable, "Redis at \(configuration.address) cannot be reached.", cause: error)
-            logger.debug("redis unreachable", metadata: ["address": "\(configuration.address)", "error": "\(error)"])
+            lost(problem)
             perform(machine.disconnected(problem))
         }
     }
 
     private func received(_ replies: [RESPValue], of current: Int) {
         for reply in replies where current == generation { perform(machine.received(reply)) }
+        if isAway, machine.phase == .ready {
+            isAway = false
+            logger.notice("Redis is there again", metadata: ["address": "\(configuration.address)"])
+        }
+    }
+
+    /// Said once an outage: nobody else may be asking at the moment, and the operator has to know what the service waits for.
+    private func lost(_ error: RedisError) {
+        if !isAway { logger.warning("no connection to Redis; trying again until there is one", metadata: ["error": "\(error)"]) }
+        isAway = true
     }
 
     private func ended(_ error: RedisError, of current: Int) {
         guard current == generation else { return }
-        logger.debug("redis connection ended", metadata: ["address": "\(configuration.address)", "error": "\(error)"])
+        lost(error)
         switch error.code {
         case .protocolViolation: perform(machine.violated(error))
         default: perform(machine.disconnected(error))

@@ -67,7 +67,7 @@ package struct Admission: Sendable {
         guard let key, !key.isEmpty else {
             throw AdmissionError(.missingCredentials, "send an API key as 'Authorization: Bearer parley_…'")
         }
-        guard let holder = directory.holder(ofKey: key) else {
+        guard let holder = try directory.holder(ofKey: key) else {
             throw AdmissionError(.badKey, "the API key is not known or was revoked")
         }
         return holder
@@ -86,7 +86,7 @@ package struct Admission: Sendable {
     }
 
     private func agent(_ grant: ConnectGrant) throws -> AgentVersion {
-        if let agent = directory.agent(named: grant.agent, tenant: grant.tenant) { return agent }
+        if let agent = try directory.agent(named: grant.agent, tenant: grant.tenant) { return agent }
         let known = directory.agents(of: grant.tenant).map(\.name).sorted().joined(separator: ", ")
         throw AdmissionError(.unknownAgent, "there is no agent '\(grant.agent)'; known: \(known.isEmpty ? "none" : known)")
     }

@@ -24,6 +24,11 @@ package struct AdmissionError: Error, Sendable, Hashable, CustomStringConvertibl
 
     package var description: String { "\(code.rawValue): \(message)" }
 
+    /// Redis, the store or a worker does not answer; the cause is for the log.
+    static let unavailable = AdmissionError(.unavailable, "the service cannot take calls now; try again in a few seconds")
+    /// What an HTTP client is told to wait before it tries again.
+    static let retrySeconds = 2
+
     /// WebSocket close code: 4xxx for what the caller can mend, 1013 for "try again later", 1012 for a restart.
     package var closeCode: UInt16 {
         switch code {

@@ -1,9 +1,9 @@
 /// What the dispatcher knows of tenants. Served from memory, so that a caller never waits for PostgreSQL.
 package protocol CallerDirectory: Sendable {
-    /// The key's holder, or nil for an unknown or revoked key.
-    func holder(ofKey key: String) -> KeyHolder?
-    /// The current version of an agent.
-    func agent(named name: String, tenant: String) -> AgentVersion?
+    /// The key's holder, or nil for an unknown or revoked key. Throws `unavailable` when nobody can know yet.
+    func holder(ofKey key: String) throws(AdmissionError) -> KeyHolder?
+    /// The current version of an agent. Throws `unavailable` when nobody can know yet.
+    func agent(named name: String, tenant: String) throws(AdmissionError) -> AgentVersion?
     /// Names of a tenant's agents, for error messages and the API.
     func agents(of tenant: String) -> [AgentVersion]
 }

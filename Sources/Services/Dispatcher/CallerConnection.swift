@@ -114,7 +114,7 @@ final class CallerConnection: WebSocketHandler {
         case .failure(let error as AdmissionError): refuse(error)
         case .failure(let error):
             logger.error("admission failed", metadata: ["error": "\(error)"])
-            refuse(AdmissionError(.unavailable, "the service cannot take calls now; try again in a few seconds"))
+            refuse(.unavailable)
         }
     }
 

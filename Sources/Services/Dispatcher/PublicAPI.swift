@@ -1,6 +1,7 @@
 import Foundation
 package import Hummingbird
 import HTTPTypes
+import Logging
 
 /// The public HTTP API of the dispatcher.
 package enum PublicAPI {
@@ -9,8 +10,13 @@ package enum PublicAPI {
 
     package static func router(_ core: DispatcherCore) -> Router<BasicRequestContext> {
         let router = Router()
-        router.post("/v1/connect") { request, _ in try await answer { try await connect(request, core) } }
-        router.get("/v1/agents") { request, _ in try await answer { try agents(request, core) } }
+        router.post("/v1/connect") { request, _ in await answer(core) { try await connect(request, core) } }
+        router.get("/v1/agents") { request, _ in await answer(core) { try agents(request, core) } }
+        for path in CallerChannel.paths {
+            router.get(.init(path)) { _, _ in
+                refusal(AdmissionError(.badRequest, "this is where WebSockets connect: send 'Upgrade: websocket'"), status: 426)
+            }
+        }
         router.get("/") { _, _ in
             json(.ok, ["service": "parley", "connect": "POST /v1/connect", "websocket": "/v1/ws?token="])
         }
@@ -48,12 +54,21 @@ package enum PublicAPI {
         request.headers[.authorization].flatMap { $0.lowercased().hasPrefix("bearer ") ? String($0.dropFirst(7)) : nil }
     }
 
-    private static func answer(_ body: () async throws -> Response) async throws -> Response {
+    private static func answer(_ core: DispatcherCore, _ body: () async throws -> Response) async -> Response {
         do {
             return try await body()
         } catch let error as AdmissionError {
-            return json(.init(code: error.status), ["error": ["code": error.code.rawValue, "message": error.message]])
+            return refusal(error)
+        } catch {
+            core.logger.error("request failed", metadata: ["error": "\(error)"])
+            return refusal(.unavailable)
         }
+    }
+
+    private static func refusal(_ error: AdmissionError, status: Int? = nil) -> Response {
+        var response = json(.init(code: status ?? error.status), ["error": ["code": error.code.rawValue, "message": error.message]])
+        if error.status == 503 || error.status == 429 { response.headers[.retryAfter] = "\(AdmissionError.retrySeconds)" }
+        return response
     }
 
     private static func json(_ status: HTTPResponse.Status, _ object: [String: Any]) -> Response {
