@@ -116,17 +116,29 @@ enum MediaWorkerProgram {
         registerAnthropic(in: &registry, client: http)
         registerElevenLabs(in: &registry, client: webSockets)
         registerCartesia(in: &registry, client: webSockets)
-        let files = ModelFiles(environment: ProcessInfo.processInfo.environment)
-        let runtime = try OnnxRuntime(files: files)
-        let threads = try context.environment.get(turnThreads)
-        let turnModel = threads > 0
-            ? try TurnAnalyzer(
-                model: SmartTurn(files: files, runtime: runtime), settings: .init(threads: threads, queueLimit: threads * 4)) : nil
+        let (speechModel, turnModel) = try speechModels(turnThreads: try context.environment.get(turnThreads))
         let metrics = context.metrics
         return SessionEnvironment(
-            registry: registry, variables: variables, speechModel: try SileroVAD(files: files, runtime: runtime),
-            turnModel: turnModel, tools: HTTPToolRunner(client: http, variables: variables),
+            registry: registry, variables: variables, speechModel: speechModel, turnModel: turnModel, tools: HTTPToolRunner(client: http, variables: variables),
             metrics: { SessionMetrics(registry: metrics, tenant: $0) }, logger: context.logger)
+    }
+
+    /// Files that are not there are a matter of configuration: starting again does not help.
+    private static func speechModels(turnThreads: Int) throws -> (SileroVAD, TurnAnalyzer?) {
+        do {
+            return try loadModels(turnThreads: turnThreads)
+        } catch let error as SpeechDetectionError where error.code == .modelMissing || error.code == .runtimeMissing {
+            throw ConfigurationError([.init(.invalid, variable: models.name, message: "is not usable: \(error.message)")])
+        }
+    }
+
+    private static func loadModels(turnThreads threads: Int) throws -> (SileroVAD, TurnAnalyzer?) {
+        let files = ModelFiles(environment: ProcessInfo.processInfo.environment)
+        let runtime = try OnnxRuntime(files: files)
+        let speechModel = try SileroVAD(files: files, runtime: runtime)
+        guard threads > 0 else { return (speechModel, nil) }
+        let turnModel = try SmartTurn(files: files, runtime: runtime)
+        return (speechModel, try TurnAnalyzer(model: turnModel, settings: .init(threads: threads, queueLimit: threads * 4)))
     }
 
     /// A provider's key or URL: from the variable, or from the file that `<NAME>_FILE` names.
