@@ -10,6 +10,7 @@ package final class WebSocket {
     package private(set) var subprotocol: String?
     package private(set) var counters = WebSocketCounters()
     private let configuration: WebSocketConfiguration
+    private let role: WebSocketRole
     private var state = State.connecting
     private var machine: WebSocketStateMachine
     private var writer: WebSocketFrameWriter
@@ -24,6 +25,7 @@ package final class WebSocket {
     ) {
         self.eventLoop = eventLoop
         self.configuration = configuration
+        self.role = role
         self.handler = handler
         machine = WebSocketStateMachine(role: role, configuration: configuration)
         writer = WebSocketFrameWriter(role: role, allocator: ByteBufferAllocator())
@@ -179,7 +181,7 @@ extension WebSocket {
         case .sendCloseAndFinish(let frame, let report):
             if report.isLocal, state == .open { handler?.willFail(self, report) }
             write(.close, frame)
-            finished(report)
+            finished(report, lingering: report.isLocal && role == .server)
         case .finish(let closure): finished(closure)
         }
     }
@@ -205,7 +207,8 @@ extension WebSocket {
         }
     }
 
-    private func finished(_ closure: WebSocketClosure) {
+    /// `lingering`: the peer may still be sending. To close now would reset the connection, and it might never read why.
+    private func finished(_ closure: WebSocketClosure, lingering: Bool = false) {
         guard state != .closed else { return }
         state = .closed
         pingTimer?.cancel()
@@ -214,7 +217,11 @@ extension WebSocket {
         self.channel = nil
         self.handler = nil
         // After what was written: a close frame leaves before the transport does.
-        channel?.close(promise: nil)
+        channel?.close(mode: lingering ? .output : .all, promise: nil)
+        if lingering, let channel {
+            let deadline = eventLoop.scheduleTask(in: configuration.closeDeadline) { channel.close(promise: nil) }
+            channel.closeFuture.whenComplete { _ in deadline.cancel() }
+        }
         handler?.closed(self, closure)
     }
 }
