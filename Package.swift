@@ -96,7 +96,7 @@ let foundation: [Target] = [
 ]
 
 let plugins: [Target] = [
-    module("PipecatBackend", "Backends/Pipecat", ["Conversation", "Audio", "SessionLog", "WebSocket", "Telemetry", nioCore, logging]),
+    module("PipecatBackend", "Backends/Pipecat", ["Conversation", "WireCoding", "Audio", "SessionLog", "WebSocket", "Telemetry", nioCore, logging]),
     module("ProviderSupport", "Providers/Support",
            ["Conversation", "WireCoding", "HTTPClient", "WebSocket", "Resilience", "Telemetry", nioCore, logging]),
     module("DeepgramProvider", "Providers/Deepgram",

@@ -12,6 +12,17 @@ package enum PCMDecoder {
     {
         try check(channels: channels)
         let frames = bytes.byteCount / (2 * channels)
+        #if _endian(little)
+            if channels == 1 {
+                unsafe output.append(adding: frames) { destination in
+                    unsafe bytes.extracting(0..<frames * 2).withUnsafeBytes { source in
+                        unsafe UnsafeMutableRawBufferPointer(destination).copyMemory(from: source)
+                    }
+                    return frames
+                }
+                return frames * 2
+            }
+        #endif
         unsafe output.append(adding: frames) { destination in
             for frame in 0..<frames {
                 unsafe destination.initializeElement(at: frame, to: mean(bytes, frame: frame, channels: channels))

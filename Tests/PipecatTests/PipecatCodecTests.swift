@@ -7,7 +7,7 @@ import Testing
 @Suite struct PipecatCodecTests {
     private func message(_ type: String, id: String? = "7", data: [String: Any] = [:]) -> ByteBuffer {
         var out = ByteBuffer()
-        PipecatFrame.encodeMessage(ByteBuffer(bytes: RTVIMessage(type: type, id: id, data: data).encode()), into: &out)
+        PipecatFrame.encodeMessage(RTVIMessage(type: type, id: id, data: data).encode(), into: &out)
         return out
     }
 

@@ -165,7 +165,7 @@ import WireCoding
         }
         #expect(audio.end == 192_000 && audio.count == 160_000 && audio.dropped == 32_000)
         var first: Int16?
-        #expect(audio.read(from: 100_000, limit: 2) { first = first ?? $0 } == 2)
+        #expect(audio.read(from: 100_000, limit: 2) { first = first ?? $0[0] } == 2)
         #expect(first == Int16(truncatingIfNeeded: 100_001))
         audio.confirm(upTo: 191_999)
         #expect(audio.count == 1)

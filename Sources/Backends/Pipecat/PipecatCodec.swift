@@ -138,7 +138,7 @@ package struct PipecatCodec: Sendable {
 
     private static func frame(_ message: RTVIMessage) -> ByteBuffer {
         var out = ByteBuffer()
-        PipecatFrame.encodeMessage(ByteBuffer(bytes: message.encode()), into: &out)
+        PipecatFrame.encodeMessage(message.encode(), into: &out)
         return out
     }
 }

@@ -1,3 +1,4 @@
+import Conversation
 package import NIOCore
 
 /// A message of Pipecat's protobuf wire format (`frames.proto`, package `pipecat`): one frame per binary WebSocket message.
@@ -107,7 +108,7 @@ extension PipecatFrame {
         out.writeString(audioName)
         out.writeInteger(UInt8(0x1a))
         writeVarint(UInt64(payload), &out)
-        for index in samples.indices { out.writeInteger(samples[index], endianness: .little) }
+        out.writeLittleEndian(samples)
         write(4, varint: UInt64(sampleRate), &out)
         write(5, varint: 1, &out)
     }

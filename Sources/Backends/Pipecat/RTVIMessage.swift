@@ -1,4 +1,6 @@
 package import Foundation
+package import NIOCore
+import WireCoding
 
 /// An RTVI message: `{"label":"rtvi-ai","type":T,"id":S,"data":{…}}`. Control traffic only; audio never passes through JSON here.
 package struct RTVIMessage {
@@ -33,11 +35,37 @@ package struct RTVIMessage {
         return RTVIMessage(type: type, id: id, data: object["data"] as? [String: Any] ?? [:])
     }
 
-    package func encode() -> Data {
-        var object: [String: Any] = ["label": "rtvi-ai", "type": type]
-        if let id { object["id"] = id }
-        if !data.isEmpty { object["data"] = data }
-        // Values are texts, numbers, booleans, arrays and dictionaries only, which always serialise.
-        return (try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])) ?? Data()
+    /// The message as JSON text. Ten transcripts a second of every speaking caller pass here.
+    package func encode() -> ByteBuffer {
+        var json = JSONWriter()
+        json.object { json in
+            if !data.isEmpty {
+                json.key("data")
+                Self.write(data, to: &json)
+            }
+            if let id { json.member("id", id) }
+            json.member("label", "rtvi-ai")
+            json.member("type", type)
+        }
+        return json.buffer
+    }
+
+    /// Texts, numbers, booleans, arrays and dictionaries; anything else becomes null. Keys are sorted.
+    private static func write(_ value: Any, to json: inout JSONWriter) {
+        switch value {
+        case let text as String: json.string(text)
+        case let bool as Bool: json.bool(bool)
+        case let int as Int: json.int(int)
+        case let double as Double: json.double(double)
+        case let members as [String: Any]:
+            json.object { json in
+                for (name, member) in members.sorted(by: { $0.key < $1.key }) {
+                    json.key(name)
+                    write(member, to: &json)
+                }
+            }
+        case let elements as [Any]: json.array { json in for element in elements { write(element, to: &json) } }
+        default: json.null()
+        }
     }
 }

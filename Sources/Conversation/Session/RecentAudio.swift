@@ -16,9 +16,12 @@ package struct RecentAudio: Sendable {
     /// Adds samples that start at `position`.
     package mutating func append(_ span: Span<Int16>, at position: SessionTime) {
         if samples.isEmpty { samples = Array(repeating: 0, count: Self.capacity) }
-        for index in span.indices {
-            samples[Int((written + Int64(index)) % Int64(Self.capacity))] = span[index]
-        }
+        let kept = span.extracting(max(0, span.count - Self.capacity)..<span.count)
+        let at = Int((written + Int64(span.count - kept.count)) % Int64(Self.capacity))
+        let beforeWrap = min(kept.count, Self.capacity - at)
+        var ring = samples.mutableSpan
+        ring.copy(kept.extracting(0..<beforeWrap), at: at)
+        ring.copy(kept.extracting(beforeWrap..<kept.count), at: 0)
         written += Int64(span.count)
         end = position + SessionTime(samples: Int64(span.count))
     }

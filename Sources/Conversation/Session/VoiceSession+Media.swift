@@ -58,15 +58,14 @@ extension VoiceSession {
     }
 
     private func runTimers() {
-        guard !timers.isEmpty else { return }
-        let now = now
-        while let due = timers.filter({ $0.value <= now }).min(by: { $0.value < $1.value }) {
+        while let due = timers.min(by: { $0.value < $1.value }), due.value <= now {
             timers[due.key] = nil
             handle(.timer(due.key))
         }
     }
 
-    private func play(_ nanoseconds: Int64) {
+    /// Sends what is due. Called by the tick, and at once when the first audio of a reply is there.
+    func play(_ nanoseconds: Int64) {
         guard !isThrottled else { return playout.stall(nanoseconds) }
         let port = port
         let events = playout.advance(to: nanoseconds) { samples, reply, first in

@@ -35,7 +35,9 @@ extension VoiceSession {
         guard !reply.hasAudio else { return }
         replies[sentence.reply]?.hasAudio = true
         replies[sentence.reply]?.latency.mark(.firstByte, at: clock)
-        if reply.isCommitted { handle(.replyReady(sentence.reply)) }
+        guard reply.isCommitted else { return }
+        handle(.replyReady(sentence.reply))
+        play(clock)
     }
 
     private func finishedSentence(_ sentence: SentenceID, _ characters: Int) {

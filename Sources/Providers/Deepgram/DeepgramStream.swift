@@ -109,7 +109,7 @@ final class DeepgramStream: RecognitionStream, WebSocketHandler {
         while timeline.backlog > 0 {
             let length = min(timeline.backlog, Self.backlogFrame)
             let sent = socket.send(binaryCapacity: length * 2) { buffer in
-                _ = timeline.take(limit: length) { buffer.writeInteger($0, endianness: .little) }
+                _ = timeline.take(limit: length) { buffer.writeLittleEndian($0) }
             }
             sentSinceKeepAlive = true
             guard sent else {

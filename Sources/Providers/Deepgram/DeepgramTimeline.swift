@@ -33,7 +33,7 @@ struct DeepgramTimeline {
     var backlog: Int { Int(audio.end - max(next, audio.start)) }
 
     /// Takes at most `limit` samples to send; false when there are none.
-    mutating func take(limit: Int, _ body: (Int16) -> Void) -> Int {
+    mutating func take(limit: Int, _ body: (Span<Int16>) -> Void) -> Int {
         if next < audio.start {
             // Older audio was forgotten before it was sent: this connection's time lags behind by as much.
             base += audio.start - next

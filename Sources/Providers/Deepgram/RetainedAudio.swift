@@ -1,3 +1,5 @@
+import Conversation
+
 /// The newest audio of a stream that may have to be sent again: a ring that grows to its bound and then forgets the oldest.
 /// Positions are samples since the stream was opened.
 struct RetainedAudio {
@@ -23,12 +25,12 @@ struct RetainedAudio {
         dropped += Int64(overflow)
         let needed = count + samples.count - overflow
         if needed > storage.count { grow(needed) }
-        var at = (head + count) % storage.count
-        for index in samples.indices.dropFirst(overflow) {
-            storage[at] = samples[index]
-            at += 1
-            if at == storage.count { at = 0 }
-        }
+        let at = (head + count) % storage.count
+        let added = samples.extracting(overflow..<samples.count)
+        let beforeWrap = min(added.count, storage.count - at)
+        var destination = storage.mutableSpan
+        destination.copy(added.extracting(0..<beforeWrap), at: at)
+        destination.copy(added.extracting(beforeWrap..<added.count), at: 0)
         count = needed
     }
 
@@ -38,17 +40,16 @@ struct RetainedAudio {
         if known > 0 { drop(known, isLoss: false) }
     }
 
-    /// The samples from `position` on, at most `limit`.
-    func read(from position: Int64, limit: Int, _ body: (Int16) -> Void) -> Int {
+    /// The samples from `position` on, at most `limit`, in one or two pieces.
+    func read(from position: Int64, limit: Int, _ body: (Span<Int16>) -> Void) -> Int {
         let offset = Int(max(0, position - start))
         let length = min(limit, count - offset)
         guard length > 0 else { return 0 }
-        var at = (head + offset) % storage.count
-        for _ in 0..<length {
-            body(storage[at])
-            at += 1
-            if at == storage.count { at = 0 }
-        }
+        let at = (head + offset) % storage.count
+        let beforeWrap = min(length, storage.count - at)
+        let all = storage.span
+        body(all.extracting(at..<at + beforeWrap))
+        if beforeWrap < length { body(all.extracting(0..<length - beforeWrap)) }
         return length
     }
 

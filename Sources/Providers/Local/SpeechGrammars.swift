@@ -60,13 +60,12 @@ package enum SpeechGrammars {
         <filler> = well | um | i think | i guess;
         <lead> = we have | we can spend | our budget is | the budget is | we could spend | i have | it is | it's | up to | we plan for;
         <about> = about | around | roughly | some | up to | between | at least | maybe | no more than;
-        <amount> = <number> [<unit>] | <number> (to | and) <number> [<unit>];
+        <amount> = /20/ <number> [<unit>] | /1/ <number> (to | and) <number> [<unit>];
         <unit> = dollars | euros | pounds;
         <per> = (per | a) (month | year | week | user);
         <tail> = for this | for the project | this year | for now | in total;
-        <number> = <small> [(thousand | hundred | million)] | <small> hundred thousand | a (hundred | thousand | million) \
-        | a hundred thousand | half a million | <tens> <ones> [(thousand | hundred)];
-        <small> = <ones> | <teens> | <tens>;
+        <number> = <small> [hundred] [thousand | million] | a (hundred [thousand] | thousand | million) | half a million;
+        <small> = <ones> | <teens> | <tens> [<ones>];
         <ones> = one | two | three | four | five | six | seven | eight | nine;
         <teens> = ten | eleven | twelve | thirteen | fourteen | fifteen | sixteen | seventeen | eighteen | nineteen;
         <tens> = twenty | thirty | forty | fifty | sixty | seventy | eighty | ninety;

@@ -47,7 +47,7 @@ final class RelayedMedia: MediaPort, @unchecked Sendable {
     // MARK: Out
 
     func play(_ samples: Span<Int16>, reply: ReplyNumber, firstSample: SessionTime) {
-        var bytes = link.allocator.buffer(capacity: samples.count * 2 + PipecatFrameOverhead.bytes)
+        var bytes = link.allocator.buffer(capacity: samples.count * 2 + PipecatFrame.audioOverhead)
         codec.encode(samples, into: &bytes)
         link.write(
             .agent(fence: fence, reply: reply, firstSample: firstSample.samples, samples: UInt32(samples.count), bytes: bytes))
@@ -87,5 +87,3 @@ final class RelayedMedia: MediaPort, @unchecked Sendable {
         dirty = true
     }
 }
-
-private enum PipecatFrameOverhead { static let bytes = PipecatFrame.audioOverhead }

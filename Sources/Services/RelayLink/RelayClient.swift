@@ -30,7 +30,7 @@ package final class RelayClient {
 
     /// Queues a message; call `flush()` after the last of a batch.
     package func write(_ message: MessageToWorker) {
-        var buffer = channel.allocator.buffer(capacity: 64)
+        var buffer = channel.allocator.buffer(capacity: RelayCodec.frameRoom + message.payloadBytes)
         RelayCodec.encode(message, into: &buffer)
         channel.write(buffer, promise: nil)
     }

@@ -18,6 +18,8 @@ package struct RelayError: Error, Sendable, Hashable, CustomStringConvertible {
 package enum RelayCodec {
     /// A longer frame closes the link: the largest message of a caller is 1 MiB, plus its header.
     package static let maximumFrame = (1 << 20) + 4_096
+    /// Room for the header of a message with audio or a caller's bytes.
+    static let frameRoom = 40
 
     /// Writes one message with its frame header.
     package static func encode(_ message: MessageToWorker, into out: inout ByteBuffer) {
@@ -140,6 +142,19 @@ package enum RelayCodec {
             deliveredSample: try body.integer(Int64.self), reservation: try body.text(), reason: try body.text())
         attach.version = version
         return attach
+    }
+}
+
+extension MessageToWorker {
+    var payloadBytes: Int { if case .caller(_, _, _, let bytes) = self { bytes.readableBytes } else { 24 } }
+}
+
+extension MessageToRelay {
+    var payloadBytes: Int {
+        switch self {
+        case .agent(_, _, _, _, let bytes), .control(_, _, let bytes): bytes.readableBytes
+        default: 24
+        }
     }
 }
 

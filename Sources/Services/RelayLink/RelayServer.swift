@@ -44,7 +44,7 @@ package struct RelayServerLink: Sendable {
     package var isWritable: Bool { channel.isWritable }
 
     package func write(_ message: MessageToRelay) {
-        var buffer = channel.allocator.buffer(capacity: 64)
+        var buffer = channel.allocator.buffer(capacity: RelayCodec.frameRoom + message.payloadBytes)
         RelayCodec.encode(message, into: &buffer)
         channel.write(buffer, promise: nil)
     }

@@ -76,7 +76,6 @@ package struct Scenario: Sendable, Hashable {
             Step(.say("We need a dashboard for our sales team.")),
             Step(.say("About twenty five thousand dollars.")),
             Step(.say("In three months.")),
-            Step(.silence, delay: 500),
         ], endedBy: "agent")
 }
 

@@ -321,7 +321,7 @@ package final class SimulatedCaller: WebSocketHandler {
 
     private func send(_ message: RTVIMessage) {
         var out = ByteBuffer()
-        PipecatFrame.encodeMessage(ByteBuffer(bytes: message.encode()), into: &out)
+        PipecatFrame.encodeMessage(message.encode(), into: &out)
         _ = socket?.send(binary: out)
     }
 }
