@@ -49,6 +49,12 @@ final class WebSocketChannelHandler: ChannelInboundHandler {
         context.fireChannelWritabilityChanged()
     }
 
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // Where the server allows half-closed connections, the end of a peer that vanished is this event and nothing else.
+        if let event = event as? ChannelEvent, event == .inputClosed { context.close(promise: nil) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
     func channelInactive(context: ChannelHandlerContext) {
         if isStarted { socket.transportEnded() }
         context.fireChannelInactive()
