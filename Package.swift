@@ -176,6 +176,9 @@ let testTargets: [Target] = [
     tests("LocalProviderTests", ["LocalProviders", "Conversation", "Audio", nioCore, nioPosix]),
     tests("RelayTests", ["RelayLink", "SessionLog", "Cryptography", nioCore, nioPosix, nioEmbedded, logging]),
     tests("PlacementTests", ["Placement", "RedisClient", logging, nioCore, nioPosix]),
+    tests("ClusterTests",
+          ["ClusterSupport", "CallerSimulator", "ProviderSimulator", "TestDatabases", "PipecatBackend", "TenantDirectory", "PostgresClient", "RedisClient",
+           "WebSocket", "HTTPClient", "Audio", "Cryptography", nioCore, nioPosix]),
     tests("CommandTests", ["ParleyCommands", "CallerSimulator", "Conversation", "Audio"]),
 ]
 

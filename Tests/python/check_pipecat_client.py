@@ -124,7 +124,8 @@ class Phone(FrameProcessor):
         await self.push_frame(OutputTransportMessageUrgentFrame(message=message), FrameDirection.DOWNSTREAM)
 
     async def say(self, samples):
-        """Pushes 40 ms at a time in real time: what is pushed ahead would be flushed by an interruption."""
+        """Pushes 40 ms at a time in real time: what is pushed ahead would be flushed by an interruption. A microphone does not end with the speech."""
+        samples += bytes(RATE // 2 * 2)
         step = RATE * 40 // 1000 * 2
         begin = time.monotonic()
         for index, offset in enumerate(range(0, len(samples), step)):

@@ -45,7 +45,7 @@ package final class LocalCluster: Sendable {
 
     /// Starts everything and returns when all services are ready. Throws `ClusterError` with the end of the log of the one that is not.
     package static func start(_ options: Options) async throws -> LocalCluster {
-        let cluster = try LocalCluster(options)
+        let cluster = try prepare(options)
         do {
             try cluster.launch("redis")
             try await cluster.waitForRedis()
@@ -57,6 +57,9 @@ package final class LocalCluster: Sendable {
         }
         return cluster
     }
+
+    /// Chooses addresses and starts nothing; `launch` does, in any order.
+    package static func prepare(_ options: Options) throws -> LocalCluster { try LocalCluster(options) }
 
     /// Names in the order of their start: `session-store-1`, ..., `archiver-1`, ..., `media-worker-1`, ..., `dispatcher-1`, ...
     package var serviceNames: [String] {

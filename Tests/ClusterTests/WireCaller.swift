@@ -1,0 +1,140 @@
+import Foundation
+import NIOCore
+import NIOPosix
+import PipecatBackend
+import Synchronization
+import WebSocket
+
+/// A caller that sends exactly what a test wants and keeps what it is told.
+final class WireCaller: Sendable {
+    /// A message of the agent, as far as tests look at it.
+    struct Told: Sendable {
+        var type: String
+        var id: String?
+        /// `data.text` or `data.error`.
+        var text: String
+        var isFatal: Bool
+    }
+
+    struct Heard: Sendable {
+        var isOpen = false
+        var told: [Told] = []
+        /// Samples of agent audio.
+        var samples = 0
+        var closure: WebSocketClosure?
+    }
+
+    private let eventLoop: any EventLoop
+    private let heard = Mutex(Heard())
+    private let socket = Mutex<NIOLoopBound<WebSocket>?>(nil)
+
+    /// Starts to connect.
+    init(_ request: WebSocketRequest, on eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()) {
+        self.eventLoop = eventLoop
+        eventLoop.execute {
+            // Bigger messages than the service takes can be sent; nobody pings, so that a test alone decides what is sent.
+            let configuration = WebSocketConfiguration(
+                maximumMessageBytes: 4 << 20, maximumPendingBytes: 16 << 20, pingInterval: .minutes(10),
+                idleDeadline: .minutes(20))
+            let opened = WebSocketClient().connect(
+                request, configuration: configuration, on: eventLoop, handler: Ear(caller: self))
+            self.socket.withLock { $0 = NIOLoopBound(opened, eventLoop: eventLoop) }
+        }
+    }
+
+    convenience init(_ url: WebSocketURL, key: String? = nil) {
+        self.init(
+            WebSocketRequest(
+                url, headers: key.map { [("Authorization", "Bearer \($0)")] } ?? [], connectDeadline: .seconds(20)))
+    }
+
+    // MARK: Doing
+
+    func send(binary bytes: ByteBuffer) { perform { $0.send(binary: bytes) } }
+    func send(text: String) { perform { $0.send(text: text) } }
+    func close() { perform { $0.close() } }
+    /// Goes away without a word, as a crash would.
+    func abort() { perform { $0.abort() } }
+    /// Stops taking data from the connection, or goes on.
+    func setReading(_ isReading: Bool) { perform { $0.setReading(isReading) } }
+
+    func send(_ type: String, id: String? = nil, _ data: [String: Any] = [:]) {
+        var out = ByteBuffer()
+        PipecatFrame.encodeMessage(RTVIMessage(type: type, id: id, data: data).encode(), into: &out)
+        send(binary: out)
+    }
+
+    func ready() { send("client-ready", id: "ready", ["version": RTVIMessage.version, "about": ["library": "test"]]) }
+
+    /// An audio frame of silence that claims a sample rate.
+    func sendSilence(milliseconds: Int = 20, sampleRate: UInt32 = 16_000) {
+        var out = ByteBuffer()
+        PipecatFrame.encodeAudio(
+            [Int16](repeating: 0, count: milliseconds * 16).span, sampleRate: sampleRate, id: 1, into: &out)
+        send(binary: out)
+    }
+
+    /// Sends silence in real time from now on, as a caller does who listens.
+    func keepListening() {
+        eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(100)) { task in
+            if self.state.closure != nil { return task.cancel() }
+            self.sendSilence(milliseconds: 100)
+        }
+    }
+
+    private func perform(_ body: @escaping @Sendable (WebSocket) -> Void) {
+        eventLoop.execute {
+            guard let socket = self.socket.withLock({ $0 }) else { return }
+            body(socket.value)
+        }
+    }
+
+    // MARK: Hearing
+
+    var state: Heard { heard.withLock { $0 } }
+    func all(_ type: String) -> [Told] { state.told.filter { $0.type == type } }
+
+    func opened() async throws { try await eventually("an open connection") { state.isOpen || state.closure != nil } }
+
+    /// Waits for the `count`th message of a type.
+    @discardableResult
+    func message(_ type: String, _ count: Int = 1) async throws -> Told {
+        try await eventually("\(count) \(type); told \(state.told.map(\.type)), \(String(describing: state.closure))") {
+            all(type).count >= count || state.closure != nil
+        }
+        guard all(type).count >= count else {
+            throw Unfulfilled(
+                description: "closed before \(type): \(String(describing: state.closure)), told \(state.told)")
+        }
+        return all(type)[count - 1]
+    }
+
+    func closure() async throws -> WebSocketClosure {
+        try await eventually("the end of the connection; told \(state.told)") { state.closure != nil }
+        guard let closure = state.closure else { throw Unfulfilled(description: "no closure") }
+        return closure
+    }
+
+    /// On the socket's loop; keeps the caller alive while the socket is.
+    private final class Ear: WebSocketHandler {
+        let caller: WireCaller
+        init(caller: WireCaller) { self.caller = caller }
+
+        func opened(_ socket: WebSocket) { caller.heard.withLock { $0.isOpen = true } }
+
+        func received(binary: ByteBuffer, on socket: WebSocket) {
+            switch try? PipecatFrame.decode(binary) {
+            case .audio(let bytes, _, _): caller.heard.withLock { $0.samples += bytes.readableBytes / 2 }
+            case .message(let json):
+                guard let message = try? RTVIMessage.decode(Data(json.readableBytesView)) else { return }
+                let text = message.data["text"] as? String ?? message.data["error"] as? String ?? ""
+                let told = Told(
+                    type: message.type, id: message.id, text: text, isFatal: message.data["fatal"] as? Bool ?? false)
+                caller.heard.withLock { $0.told.append(told) }
+            default: break
+            }
+        }
+
+        func closed(_ socket: WebSocket, _ closure: WebSocketClosure) { caller.heard.withLock { $0.closure = closure } }
+    }
+}
