@@ -71,6 +71,8 @@ run_tests() {
     trap "report_surprise; stop_test_servers; rm -rf '$folder'" EXIT
     step "Building the tests (the first time takes minutes)"
     (cd "$root" && swift build --build-tests) || fail "the tests do not build; the errors are above"
+    step "Checking docs/configuration.md"
+    "$root/deploy/generate-configuration" --check >&2 || fail "docs/configuration.md is not what the services say; run ./deploy/generate-configuration"
     step "Starting a Redis and a PostgreSQL for the tests"
     start_test_servers "$folder"
     step "Running the tests"

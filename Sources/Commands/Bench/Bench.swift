@@ -30,7 +30,7 @@ final class Bench: Sendable {
         let simulator = try await ProviderSimulator.start(behaviour)
         var cluster = LocalCluster.Options()
         cluster.agents["bench.yaml"] = try agentText(options)
-        cluster.environment = simulator.environment.merging(["PARLEY_LOG_LEVEL": "warning"]) { $1 }
+        cluster.environment = simulator.environment.merging(["PARLEY_LOG_LEVEL": options.logLevel]) { $1 }
         cluster.serviceEnvironment["media-worker"] = ["PARLEY_WORKER_CAPACITY": "10000"]
         cluster.cores = ["": options.otherCore, "media-worker": options.workerCore]
         do {
@@ -64,6 +64,9 @@ final class Bench: Sendable {
     }
 
     func stop() async {
+        if let logs = options.logs {
+            do { try cluster.keepLogs(in: URL(filePath: logs)) } catch { print("the logs cannot be kept in '\(logs)': \(error)") }
+        }
         await cluster.stop()
         await simulator.stop()
         try? await group.shutdownGracefully()

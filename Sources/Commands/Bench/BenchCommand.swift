@@ -21,6 +21,8 @@ struct BenchOptions: ParsableArguments {
     @Option(help: "The core of everything else, the callers included.") var otherCore = 1
     @Option(help: "An agent file to measure instead of the built-in one.") var agentFile: String?
     @Flag(help: "Print what each single turn took.") var verbose = false
+    @Option(help: "Keep the services' logs in this folder.") var logs: String?
+    @Option(help: "What the services log: debug, info, warning ...") var logLevel = "warning"
 
     func validate() throws {
         guard workerCore != otherCore else { throw ValidationError("--worker-core and --other-core must differ") }

@@ -18,14 +18,14 @@ enum DispatcherProgram {
     static let listen = EnvironmentKey<NetworkAddress>.address(
         "PARLEY_LISTEN", default: "127.0.0.1:8080", help: "The public port: API and WebSocket callers.")
     static let region = EnvironmentKey<String>.string("PARLEY_REGION", default: "local", help: "Part of every session id.")
-    static let redis = EnvironmentKey<Secret>.secret("PARLEY_REDIS_URL", default: "redis://127.0.0.1:6379", help: "Redis.")
+    static let redis = EnvironmentKey<Secret>.secret("PARLEY_REDIS_URL", default: "redis://127.0.0.1:6379", help: "Redis, as redis:// or rediss://user:password@host:port/database.")
     static let postgres = EnvironmentKey<Secret>.secret(
         "PARLEY_POSTGRES_URL", default: "", help: "PostgreSQL with tenants, API keys and agents.")
     static let agents = EnvironmentKey<String>.string(
         "PARLEY_AGENTS_DIR", default: "", help: "Instead of PostgreSQL: a directory of agent files, with PARLEY_STATIC_API_KEY. For development.")
     static let staticKey = EnvironmentKey<Secret>.secret(
         "PARLEY_STATIC_API_KEY", default: "", help: "The one API key (parley_...) that goes with PARLEY_AGENTS_DIR.")
-    static let stores = EnvironmentKey<[String]>.list(
+    static let stores = EnvironmentKey<[NetworkAddress]>.addresses(
         "PARLEY_STORE_ADDRESS", default: "127.0.0.1:7200", help: "Session stores, host:port.")
     static let tickets = EnvironmentKey<KeyRing>.keyRing(
         "PARLEY_TICKET_KEYS", help: "Keys that sign the tickets of internal links, id:secret, the current one first.")
@@ -50,7 +50,7 @@ enum DispatcherProgram {
         let redisClient = RedisClient(
             try RedisConfiguration(url: environment.get(redis).revealed, name: "dispatcher"), on: context.eventLoops.next(),
             logger: context.logger)
-        let client = try StoreClient(addresses: try environment.get(stores).map(storeAddress), logger: context.logger)
+        let client = try StoreClient(addresses: try environment.get(stores).map { .init(host: $0.host, port: $0.port) }, logger: context.logger)
         let tickets = RelayTickets(keys: try environment.get(tickets))
         let (directory, directoryService) = try await directory(context)
         let admission = Admission(
@@ -96,25 +96,5 @@ enum DispatcherProgram {
             tenants.age == nil ? .notReady("tenants, keys and agents have not been read from PostgreSQL yet") : .ready
         }
         return (PostgresDirectory(tenants), [Running { await tenants.run() }])
-    }
-
-    private static func storeAddress(_ text: String) throws -> StoreClient.Address {
-        guard let address = NetworkAddress(text) else {
-            throw ConfigurationError([.init(.invalid, variable: "PARLEY_STORE_ADDRESS", message: "has '\(text)', which is not host:port")])
-        }
-        return StoreClient.Address(host: address.host, port: address.port)
-    }
-}
-
-/// A long-lived object's `run()` as a part of the service; ends with it.
-struct Running: Service {
-    private let body: @Sendable () async throws -> Void
-
-    init(_ body: @escaping @Sendable () async throws -> Void) { self.body = body }
-
-    func run() async throws {
-        try await cancelWhenGracefulShutdown {
-            do { try await body() } catch is CancellationError {}
-        }
     }
 }

@@ -33,8 +33,8 @@ enum MediaWorkerProgram {
         "PARLEY_WORKER_ID", default: "", help: "Name of this worker, unique in its region. Default: a random one.")
     static let capacity = EnvironmentKey<Double>.number(
         "PARLEY_WORKER_CAPACITY", in: 0...100_000, default: "100", help: "Weight of sessions that this worker carries.")
-    static let redis = EnvironmentKey<Secret>.secret("PARLEY_REDIS_URL", default: "redis://127.0.0.1:6379", help: "Redis.")
-    static let stores = EnvironmentKey<[String]>.list(
+    static let redis = EnvironmentKey<Secret>.secret("PARLEY_REDIS_URL", default: "redis://127.0.0.1:6379", help: "Redis, as redis:// or rediss://user:password@host:port/database.")
+    static let stores = EnvironmentKey<[NetworkAddress]>.addresses(
         "PARLEY_STORE_ADDRESS", default: "127.0.0.1:7200", help: "Session stores, host:port.")
     static let tickets = EnvironmentKey<KeyRing>.keyRing(
         "PARLEY_TICKET_KEYS", help: "Keys that sign the tickets of internal links, id:secret, the current one first.")
@@ -70,7 +70,7 @@ enum MediaWorkerProgram {
             try RedisConfiguration(url: environment.get(redis).revealed, name: name), on: context.eventLoops.next(),
             logger: context.logger)
         let client = try StoreClient(
-            addresses: try environment.get(stores).map(storeAddress), logger: context.logger)
+            addresses: try environment.get(stores).map { .init(host: $0.host, port: $0.port) }, logger: context.logger)
         let (changes, changed) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let advertised = try environment.get(advertise)
         let host = advertised.isEmpty ? defaultHost(address.host) : advertised
@@ -149,30 +149,11 @@ enum MediaWorkerProgram {
         return (try? String(contentsOfFile: file, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    private static func storeAddress(_ text: String) throws -> StoreClient.Address {
-        guard let address = NetworkAddress(text) else {
-            throw ConfigurationError([.init(.invalid, variable: "PARLEY_STORE_ADDRESS", message: "has '\(text)', which is not host:port")])
-        }
-        return StoreClient.Address(host: address.host, port: address.port)
-    }
-
     private static func defaultHost(_ listening: String) -> String {
         ["0.0.0.0", "::", ""].contains(listening) ? ProcessInfo.processInfo.hostName : listening
     }
 }
 
-/// A long-lived object's `run()` as a part of the service; ends with it.
-struct Running: Service {
-    private let body: @Sendable () async throws -> Void
-
-    init(_ body: @escaping @Sendable () async throws -> Void) { self.body = body }
-
-    func run() async throws {
-        try await cancelWhenGracefulShutdown {
-            do { try await body() } catch is CancellationError {}
-        }
-    }
-}
 
 /// Holds the worker's listener. At the end it takes no new sessions and waits for the live ones within the grace period.
 struct MediaWorkerDrain: Service {

@@ -94,6 +94,17 @@ extension EnvironmentKey where Value == NetworkAddress {
     }
 }
 
+extension EnvironmentKey where Value == [NetworkAddress] {
+    /// Hosts and ports separated by commas; at least one.
+    package static func addresses(_ name: String, default defaultText: String?, help: String) -> Self {
+        Self(name, type: "host:port,...", default: defaultText, help: help) { text in
+            let parts = text.split(separator: ",").map { $0.filter { !$0.isWhitespace } }
+            let addresses = parts.compactMap { NetworkAddress($0) }
+            return addresses.isEmpty || addresses.count < parts.count ? nil : addresses
+        }
+    }
+}
+
 extension EnvironmentKey where Value == [String] {
     /// Texts separated by commas; white space around them and empty ones are dropped.
     package static func list(_ name: String, default defaultText: String?, help: String) -> Self {

@@ -81,6 +81,14 @@ package final class LocalCluster: Sendable {
         (try? String(contentsOf: folder.appending(path: "\(name).log"), encoding: .utf8)) ?? ""
     }
 
+    /// Copies all logs to a folder, over those that are there.
+    package func keepLogs(in target: URL) throws {
+        try FileManager.default.createDirectory(at: target, withIntermediateDirectories: true)
+        for name in ["redis"] + serviceNames {
+            try log(name).write(to: target.appending(path: "\(name).log"), atomically: true, encoding: .utf8)
+        }
+    }
+
     /// Sends a signal: SIGKILL, SIGSTOP, SIGCONT, SIGTERM.
     package func signal(_ name: String, _ signal: Int32) { if let pid = pid(name) { kill(pid, signal) } }
 
