@@ -18,7 +18,7 @@ enum DispatcherProgram {
     static let listen = EnvironmentKey<NetworkAddress>.address(
         "PARLEY_LISTEN", default: "127.0.0.1:8080", help: "The public port: API and WebSocket callers.")
     static let region = EnvironmentKey<String>.string("PARLEY_REGION", default: "local", help: "Part of every session id.")
-    static let redis = EnvironmentKey<Secret>.secret("PARLEY_REDIS_URL", default: "redis://127.0.0.1:6379", help: "Redis, as redis:// or rediss://user:password@host:port/database.")
+    static let redis = EnvironmentKey<Secret>.secret("PARLEY_REDIS_URL", default: "redis://127.0.0.1:6379", help: "Redis, as redis:// or rediss://user:password@host:port/database. Default: redis://127.0.0.1:6379.")
     static let postgres = EnvironmentKey<Secret>.secret(
         "PARLEY_POSTGRES_URL", default: "", help: "PostgreSQL with tenants, API keys and agents.")
     static let agents = EnvironmentKey<String>.string(

@@ -33,7 +33,7 @@ enum MediaWorkerProgram {
         "PARLEY_WORKER_ID", default: "", help: "Name of this worker, unique in its region. Default: a random one.")
     static let capacity = EnvironmentKey<Double>.number(
         "PARLEY_WORKER_CAPACITY", in: 0...100_000, default: "100", help: "Weight of sessions that this worker carries.")
-    static let redis = EnvironmentKey<Secret>.secret("PARLEY_REDIS_URL", default: "redis://127.0.0.1:6379", help: "Redis, as redis:// or rediss://user:password@host:port/database.")
+    static let redis = EnvironmentKey<Secret>.secret("PARLEY_REDIS_URL", default: "redis://127.0.0.1:6379", help: "Redis, as redis:// or rediss://user:password@host:port/database. Default: redis://127.0.0.1:6379.")
     static let stores = EnvironmentKey<[NetworkAddress]>.addresses(
         "PARLEY_STORE_ADDRESS", default: "127.0.0.1:7200", help: "Session stores, host:port.")
     static let tickets = EnvironmentKey<KeyRing>.keyRing(

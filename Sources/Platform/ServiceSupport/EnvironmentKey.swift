@@ -63,7 +63,7 @@ package struct EnvironmentDeclaration: Sendable {
         switch defaultText {
         case nil: "required"
         case "": "none"
-        case let text?: text
+        case let text?: isSecret ? "[secret]" : text
         }
     }
 }

@@ -23,7 +23,9 @@ package struct ServiceDefinition: Sendable {
     }
 
     /// What `--help-config` prints.
-    package var configurationHelp: String { ServiceEnvironment.help(allKeys) }
+    package var configurationHelp: String {
+        CommandLine.arguments.contains("--markdown") ? ServiceEnvironment.markdown(allKeys) : ServiceEnvironment.help(allKeys)
+    }
 }
 
 /// The version of this build.
