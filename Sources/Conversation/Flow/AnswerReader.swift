@@ -77,7 +77,10 @@ enum AnswerReader {
         words.map { $0 == "and" ? $0 : $0.prefix(1).uppercased() + $0.dropFirst() }.joined(separator: " ")
     }
 
-    private static let notNames: Set<String> = ["yes", "no", "what", "why", "how", "who", "sorry", "okay", "the", "is", "are", "you", "can"]
+    private static let notNames: Set<String> = [
+        "yes", "no", "what", "why", "how", "who", "sorry", "okay", "the", "is", "are", "you", "can", "i", "we", "it", "need", "want", "help",
+        "have", "don't", "just", "not", "that", "would",
+    ]
     private static let timeWords: Set<String> = [
         "now", "immediately", "asap", "possible", "today", "tomorrow", "soon", "week", "weeks", "month", "months", "quarter", "year",
         "years", "day", "days", "spring", "summer", "autumn", "fall", "winter", "january", "february", "march", "april", "may", "june",

@@ -14,11 +14,15 @@ package struct ScriptedFlow: Sendable {
     package func next(_ position: FlowPosition, after words: String?) -> (FlowStep, String) {
         guard let words, !words.isEmpty else { return ask(position, [], prefix: position.node.isEmpty ? flow.opening : nil) }
         let asked = flow.slots.first { $0.name == position.node } ?? open(position).first
-        if let fixed = correction(words, position) { return ask(position, [fixed], prefix: confirmation(fixed)) }
+        let isRefusal = Phrases.isRefusal(words)
+        if !isRefusal, let fixed = correction(words, asked, position) {
+            return ask(position, [fixed], prefix: confirmation(fixed))
+        }
         guard let asked else { return close(position, []) }
-        if Phrases.isRefusal(words) {
+        if isRefusal {
             return ask(position, [SlotValue(slot: asked.name, value: "", words: words, refused: true)], prefix: "That's fine.")
         }
+        if Phrases.asksBack(words, for: asked.kind) { return repeated(asked, position, flow.offTopic) }
         let values = answers(words, to: asked, position)
         if !values.isEmpty { return ask(position, values, prefix: confirmation(values[0])) }
         if Phrases.isQuestion(words) { return repeated(asked, position, flow.offTopic) }
@@ -40,13 +44,26 @@ package struct ScriptedFlow: Sendable {
     }
 
     /// "No, Smith with a y", "actually it's fifty thousand": the slot that was filled last, or the one that is named.
-    private func correction(_ words: String, _ position: FlowPosition) -> SlotValue? {
-        guard let last = position.memory[Self.lastKey], let slot = named(in: words) ?? flow.slots.first(where: { $0.name == last }),
+    private func correction(_ words: String, _ asked: LeadFlow.Slot?, _ position: FlowPosition) -> SlotValue? {
+        let named = named(in: words)
+        guard let last = position.memory[Self.lastKey], let slot = named ?? flow.slots.first(where: { $0.name == last }),
             let old = position.slots[slot.name], !old.refused, let text = Phrases.correction(in: words)
         else { return nil }
-        let value = Spelling.apply(text, to: old.value) ?? AnswerReader.read(text, as: slot.kind)?.value
-        guard let value, value != old.value else { return nil }
+        if let spelt = Spelling.apply(text, to: old.value) {
+            return spelt == old.value ? nil : SlotValue(slot: slot.name, value: spelt, words: words)
+        }
+        guard !Phrases.isQuestion(text), named != nil || !answers(words, asked) && Phrases.mayName(text, words),
+            let value = AnswerReader.read(text, as: slot.kind)?.value, value != old.value
+        else { return nil }
         return SlotValue(slot: slot.name, value: value, words: words)
+    }
+
+    /// "No, fifty thousand" answers the question about money, whatever was said before it.
+    private func answers(_ words: String, _ asked: LeadFlow.Slot?) -> Bool {
+        switch asked?.kind {
+        case .money, .time, .yesno: asked.map { AnswerReader.read(words, as: $0.kind) != nil } ?? false
+        case .person, .company, .text, nil: false
+        }
     }
 
     private func named(in words: String) -> LeadFlow.Slot? {

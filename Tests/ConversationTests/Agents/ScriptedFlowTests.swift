@@ -79,6 +79,31 @@ import Testing
         #expect(position.node == "need")
     }
 
+    /// "No" begins many things that are not corrections of what was said before.
+    @Test(arguments: [
+        ("no comment", "need", true), ("no idea, sorry", "need", true), ("no, we need a website", "need", false),
+        ("wait, what was the question?", "need", nil), ("actually, how much does it cost?", "need", nil),
+        ("no, i need help with data", "need", false),
+    ] as [(String, String, Bool?)])
+    func anAnswerThatBeginsWithNoIsNoCorrection(_ words: String, _ slot: String, _ refused: Bool?) {
+        let (position, _, _) = talk(["john smith", "acme industries", words])
+        #expect(position.slots["company"]?.value == "Acme Industries")
+        #expect(position.slots[slot]?.refused == refused)
+    }
+
+    @Test func aNumberAnswersTheQuestionAboutMoney() {
+        let (position, _, _) = talk(["john smith", "acme", "we need help with data", "no, about fifty thousand", "actually in two weeks"])
+        #expect(position.slots["need"]?.value == "we need help with data")
+        #expect(position.slots["budget"]?.value == "50000")
+        #expect(position.slots["timeline"]?.value.contains("two weeks") == true)
+    }
+
+    @Test func aBareNoWithANameCorrects() {
+        let (position, _, _) = talk(["john smith", "acme industries", "no, apex industries"])
+        #expect(position.slots["company"]?.value == "Apex Industries")
+        #expect(position.node == "need")
+    }
+
     @Test(arguments: [
         ("about 20k", "20000"), ("one hundred and five dollars", "105 dollars"), ("between ten and twenty thousand euros", "10 to 20000 euros"),
         ("half a million", "500000"), ("a thousand dollars a month", "1000 dollars per month"), ("two million three hundred thousand", "2300000"),
