@@ -13,11 +13,15 @@ package struct AgentDefinition: Sendable {
     package var greeting: Greeting?
     package var flow: LeadFlow?
     package var tools: [ToolConfiguration]
+    /// Agents that it may hand the conversation to, each with when to do that.
+    package var handOffs: [String: String] = [:]
     package var limits: Limits
     /// Replacements before synthesis, whole words, case-insensitive.
     package var pronunciation: [String: String]
     /// Said when no model answers.
     package var apology = "I am sorry, I have a technical problem. Could you say that again?"
+    /// Said before the call ends because no recogniser works.
+    package var deafNotice = "I am sorry, I cannot hear you because of a technical problem. Please try again later."
     /// Said when the caller has been silent for `idleSeconds`.
     package var idlePrompt = "Are you still there?"
 

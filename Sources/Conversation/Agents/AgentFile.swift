@@ -22,9 +22,14 @@ package enum AgentFile {
         }
         definition.flow = node.mapping("flow", flow)
         definition.tools = tools(&node)
+        definition.handOffs = node.texts("hand_off_to")
+        for name in definition.handOffs.keys.sorted() where !isName(name) || name == definition.name {
+            node.child("hand_off_to").fail("names '\(name)'; must be the names of other agents")
+        }
         definition.limits = node.mapping("limits", limits) ?? definition.limits
         definition.pronunciation = node.texts("pronunciation")
         definition.apology = node.string("apology") ?? definition.apology
+        definition.deafNotice = node.string("deaf_notice") ?? definition.deafNotice
         definition.idlePrompt = node.string("idle_prompt") ?? definition.idlePrompt
         let scripted = definition.pipeline.languageModels.contains { $0.name == "scripted" }
         if scripted, definition.flow == nil { node.fail("names the language model 'scripted' but has no 'flow'") }
@@ -169,8 +174,8 @@ package enum AgentFile {
     }
 
     private static func builtIn(_ name: String, _ node: ConfigurationNode) -> ToolConfiguration? {
-        if let tool = BuiltInTool(rawValue: name) { return tool.configuration }
-        let all = BuiltInTool.allCases.map(\.rawValue)
+        if let tool = BuiltInTool(rawValue: name), tool != .handOff { return tool.configuration }
+        let all = BuiltInTool.allCases.filter { $0 != .handOff }.map(\.rawValue)
         node.fail("is '\(name)'; built-in tools are \(all.joined(separator: ", "))" + suggestion(for: name, among: all))
         return nil
     }

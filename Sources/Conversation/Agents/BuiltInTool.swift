@@ -2,6 +2,8 @@
 package enum BuiltInTool: String, Sendable, CaseIterable {
     case recordLead = "record_lead"
     case endCall = "end_call"
+    /// Not named in agent files: an agent has it when it names agents under `hand_off_to`.
+    case handOff = "hand_off"
 
     package var configuration: ToolConfiguration {
         switch self {
@@ -19,7 +21,23 @@ package enum BuiltInTool: String, Sendable, CaseIterable {
                 description: "Ends the call after what you say with it has been spoken. Say goodbye first.",
                 parametersSchema: #"{"type":"object","properties":{"reason":{"type":"string"}}}"#, idempotent: true,
                 sideEffects: false, timeoutMilliseconds: 2_000)
+        case .handOff: Self.handOff(to: [:])
         }
+    }
+
+    /// The tool that hands the conversation to one of these agents, each with when to do that.
+    package static func handOff(to agents: [String: String]) -> ToolConfiguration {
+        let names = agents.keys.sorted()
+        let list = names.map { "'\($0)': \(agents[$0] ?? "")" }.joined(separator: "; ")
+        // Names of agents are letters, digits and dashes: they need no escaping.
+        let choices = names.map { "\"\($0)\"" }.joined(separator: ",")
+        return ToolConfiguration(
+            name: BuiltInTool.handOff.rawValue, implementation: .builtIn,
+            description: "Hands the caller to a colleague, after what you say with it has been spoken. Colleagues: \(list)",
+            parametersSchema: """
+                {"type":"object","properties":{"agent":{"type":"string","enum":[\(choices)]},\
+                "reason":{"type":"string","description":"what the colleague must know"}},"required":["agent"]}
+                """, idempotent: true, sideEffects: false, timeoutMilliseconds: 2_000)
     }
 
     private static let recordLeadSchema = """

@@ -77,10 +77,13 @@ package struct FlowPosition: Sendable, Hashable {
 package struct FlowContext: Sendable, Hashable {
     package var definition: LeadFlow
     package var position: FlowPosition
+    /// The agent begins to speak: what was said before is no answer to this flow.
+    package var isOpening: Bool
 
-    package init(definition: LeadFlow, position: FlowPosition) {
+    package init(definition: LeadFlow, position: FlowPosition, isOpening: Bool = false) {
         self.definition = definition
         self.position = position
+        self.isOpening = isOpening
     }
 }
 

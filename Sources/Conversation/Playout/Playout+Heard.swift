@@ -8,9 +8,21 @@ extension Playout {
         clock = max(clock, now)
         isPaused = false
         guard let index = current ?? replies.firstIndex(where: \.isOpen) else { return nil }
-        let position = heard(replies[index])
-        let report = report(on: replies[index], heard: position)
-        playedOut = clock
+        return end(index)
+    }
+
+    /// Stops this reply for good, whether it is being heard or waits for its turn. Answers what was heard; nil if there is no such
+    /// reply. Ends a pause, unless another reply is the one that is paused.
+    package mutating func stop(_ reply: ReplyNumber, _ now: Int64) -> HeardReport? {
+        clock = max(clock, now)
+        guard let index = replies.firstIndex(where: { $0.number == reply && $0.isOpen }) else { return nil }
+        if current.map({ $0 == index }) ?? true { isPaused = false }
+        return end(index)
+    }
+
+    private mutating func end(_ index: Int) -> HeardReport {
+        let report = report(on: replies[index], heard: heard(replies[index]))
+        if replies[index].hasStarted { playedOut = clock }
         remove(at: index)
         return report
     }

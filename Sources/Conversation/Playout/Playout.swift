@@ -165,6 +165,11 @@ package struct Playout: Sendable {
         return SessionTime(samples: found.length + found.skipped - found.toSkip)
     }
 
+    /// The sentence is announced and has not all of its audio.
+    package func awaitsAudio(of sentence: SentenceID) -> Bool {
+        place(of: sentence).map { !replies[$0.reply].sentences[$0.sentence].isFinished } ?? false
+    }
+
     // MARK: Helpers
 
     var current: Int? { replies.firstIndex { $0.hasStarted } }

@@ -7,12 +7,14 @@ package struct FallbackLanguageModel: Sendable {
 
     package init(_ models: [any LanguageModel]) { self.models = models }
 
-    /// Like `LanguageModel.generate`; `chosen` tells which model answers, before its first event.
+    /// Like `LanguageModel.generate`; `chosen` tells which model is asked, before its first event and from inside this call for the
+    /// first one; `passedOver` why the next one is.
     package func generate(
         _ request: GenerationRequest, on eventLoop: any EventLoop, chosen: @escaping @Sendable (String) -> Void,
-        events: @escaping @Sendable (GenerationEvent) -> Void
+        passedOver: @escaping @Sendable (ProviderError) -> Void, events: @escaping @Sendable (GenerationEvent) -> Void
     ) -> any Generation {
-        let generation = FallbackGeneration(models: models, request: request, eventLoop: eventLoop, chosen: chosen, events: events)
+        let generation = FallbackGeneration(
+            models: models, request: request, eventLoop: eventLoop, chosen: chosen, passedOver: passedOver, events: events)
         generation.start()
         return generation
     }
@@ -24,6 +26,7 @@ private final class FallbackGeneration: Generation {
     private let request: GenerationRequest
     private let eventLoop: any EventLoop
     private let chosen: @Sendable (String) -> Void
+    private let passedOver: @Sendable (ProviderError) -> Void
     private let events: @Sendable (GenerationEvent) -> Void
     private var current: (any Generation)?
     private var index = 0
@@ -32,12 +35,13 @@ private final class FallbackGeneration: Generation {
 
     init(
         models: [any LanguageModel], request: GenerationRequest, eventLoop: any EventLoop, chosen: @escaping @Sendable (String) -> Void,
-        events: @escaping @Sendable (GenerationEvent) -> Void
+        passedOver: @escaping @Sendable (ProviderError) -> Void, events: @escaping @Sendable (GenerationEvent) -> Void
     ) {
         self.models = models
         self.request = request
         self.eventLoop = eventLoop
         self.chosen = chosen
+        self.passedOver = passedOver
         self.events = events
     }
 
@@ -58,8 +62,9 @@ private final class FallbackGeneration: Generation {
     private func received(_ event: GenerationEvent, from attempt: Int) {
         guard !cancelled, attempt == index else { return }
         switch event {
-        case .failed where !hasOutput && index + 1 < models.count:
+        case .failed(let error) where !hasOutput && index + 1 < models.count:
             index += 1
+            passedOver(error)
             start()
         case .text, .toolCall, .flow:
             hasOutput = true

@@ -46,7 +46,7 @@ package final class MediaClock {
 
     private func fire() {
         phase = (phase + 1) % Self.phases
-        let now = Int64(NIODeadline.now().uptimeNanoseconds)
+        let now = Int64(eventLoop.now.uptimeNanoseconds)
         for tick in slots[phase].values { tick(now) }
     }
 }

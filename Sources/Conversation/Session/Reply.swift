@@ -24,20 +24,30 @@ struct Reply {
     var toolCalls: [ToolCall] = []
     var runningTools = 0
     var flowSteps: [FlowStep] = []
-    var endsCall = false
+    /// Who takes the conversation over once this reply has been heard.
+    var handOff: HandOff?
+    /// The call is over once this reply has been heard.
+    var ends: EndReason?
 
     var splitter: SentenceSplitter
     var speech: SpeechText
-    /// Sentences in order; the first `spoken` of them have been handed to the TTS, `logged` to the log.
+    /// Sentences in order; the first `spoken` of them have been handed to the TTS.
     var sentences: [String] = []
     var spoken = 0
-    var logged = 0
     var played = 0
+    /// Sentences that were given to a voice a second time.
+    var retried: Set<UInt32> = []
+    /// What the model wrote while this was a speculation, for the client at commit.
+    var heldText = ""
+    /// Sentences (with their characters) that were synthesised while this was a speculation, for the log at commit.
+    var heldAudio: [(index: UInt32, characters: Int)] = []
     /// The TTS may speak a speculation's first sentence.
     var maySpeak: Bool
     /// No more text comes: the model has finished and no tool runs.
     var isComplete = false
     var hasAudio = false
+    /// Its first audio has left.
+    var hasStarted = false
     var latency: TurnLatency
     /// Monotonic nanoseconds of the last text, for a model that dribbles.
     var lastTextAt: Int64 = 0

@@ -66,6 +66,7 @@ extension VoiceSession {
 
     /// Sends what is due. Called by the tick, and at once when the first audio of a reply is there.
     func play(_ nanoseconds: Int64) {
+        guard life != .ended else { return }
         guard !isThrottled else { return playout.stall(nanoseconds) }
         let port = port
         let events = playout.advance(to: nanoseconds) { samples, reply, first in

@@ -30,10 +30,10 @@ extension VoiceSession {
     }
 
     /// Speaks a text as written, as a reply of its own.
-    func say(_ text: String, kind: Reply.Kind, interruptible: Bool = true, endsCall: Bool = false) {
+    func say(_ text: String, kind: Reply.Kind, interruptible: Bool = true, ends: EndReason? = nil) {
         var reply = makeReply(kind, turn: 0, phase: .committed, basis: "")
         reply.interruptible = interruptible
-        reply.endsCall = endsCall
+        reply.ends = ends
         open(reply)
         receivedText(reply.number, text)
         completeText(reply.number)
@@ -93,6 +93,13 @@ extension VoiceSession {
             $0.outputTokens = Int64(reply.sentences.reduce(0) { $0 + $1.count } / 4)
             $0.wasted = true
         }))
+        guard reply.spoken > 0 else { return }
+        log(.usage(.with {
+            $0.kind = "tts"
+            $0.provider = providers.textToSpeech[voiceIndex].name
+            $0.characters = Int64(reply.sentences[..<reply.spoken].reduce(0) { $0 + $1.count })
+            $0.wasted = true
+        }))
     }
 
     /// The speculation was right: log what it has said and let it be heard.
@@ -109,9 +116,11 @@ extension VoiceSession {
         playout.begin(number)
         logStart(reply)
         port.notify(.agentThinking(number))
-        for step in reply.flowSteps { apply(step, turn: turn, reply: number) }
+        if !reply.heldText.isEmpty { port.notify(.agentText(number, reply.heldText)) }
+        for step in reply.flowSteps { apply(step, turn: turn) }
         for index in 0..<reply.spoken { logSentence(number, index) }
-        pump(number)
+        for audio in reply.heldAudio { logAudio(of: SentenceID(reply: number, index: audio.index), audio.characters) }
+        if reply.isComplete { completeText(number) } else { pump(number) }
         if reply.hasAudio { handle(.replyReady(number)) }
         runTools(number)
     }
@@ -125,12 +134,14 @@ extension VoiceSession {
         let position = flow
         var request = GenerationRequest(
             session: identity.session, instructions: ConversationHistory.instructions(for: agent, position: position),
-            context: context, tools: reply.step < agent.limits.maxToolSteps ? agent.tools.map(\.definition) : [],
+            context: context, tools: reply.step < agent.limits.maxToolSteps ? offeredTools.map(\.definition) : [],
             temperature: agent.pipeline.temperature, maxOutputTokens: agent.pipeline.maxOutputTokens)
-        if let definition = agent.flow { request.flow = FlowContext(definition: definition, position: position) }
+        if let definition = agent.flow { request.flow = FlowContext(definition: definition, position: position, isOpening: reply.kind == .greeting) }
         let step = reply.step
         let generation = providers.languageModel.generate(request, on: eventLoop) { [weak self] name in
             self?.assumeIsolated { $0.replies[number]?.model = name }
+        } passedOver: { [weak self] error in
+            self?.assumeIsolated { $0.passedOver(error) }
         } events: { [weak self] event in
             self?.assumeIsolated { $0.generated(event, number, step) }
         }
@@ -147,8 +158,8 @@ extension VoiceSession {
         case .toolCall(let call): replies[number]?.toolCalls.append(call)
         case .flow(let flowStep):
             replies[number]?.flowSteps.append(flowStep)
-            if flowStep.ends { replies[number]?.endsCall = true }
-            if reply.isCommitted { apply(flowStep, turn: reply.turn, reply: number) }
+            if flowStep.ends { replies[number]?.ends = .completed }
+            if reply.isCommitted { apply(flowStep, turn: reply.turn) }
         case .finished(_, let usage): finishedStep(number, usage)
         case .failed(let error): generationFailed(number, error)
         }
@@ -167,9 +178,17 @@ extension VoiceSession {
                 $0.outputTokens = Int64(usage.output)
             }))
         }
-        if reply.toolCalls.isEmpty { return completeText(number) }
+        // A model that calls tools where none are offered any more has had its say.
+        if reply.step >= agent.limits.maxToolSteps { replies[number]?.toolCalls = [] }
+        guard replies[number]?.toolCalls.isEmpty == false else { return completeText(number) }
         flushSentences(number)
         runTools(number)
+    }
+
+    /// One model of the chain has failed, and the next one is asked.
+    private func passedOver(_ error: ProviderError) {
+        guard life != .ended else { return }
+        reportFailure("llm", error, fatal: false)
     }
 
     private func generationFailed(_ number: ReplyNumber, _ error: ProviderError) {
@@ -177,16 +196,13 @@ extension VoiceSession {
         reportFailure("llm", error, fatal: false)
         replies[number]?.generation = nil
         if !reply.isCommitted { return discardSpeculation(nil) }
-        if reply.sentences.isEmpty, reply.kind != .apology {
-            receivedText(number, agent.apology)
-        }
+        replies[number]?.toolCalls = []
         completeText(number)
     }
 
     /// Tells the caller that something is broken, at most once at a time.
-    func apologise(for error: ProviderError) {
+    func apologise() {
         guard !replies.values.contains(where: { $0.kind == .apology }) else { return }
-        port.notify(.error(message: "\(error.provider) is not available", fatal: false))
         say(agent.apology, kind: .apology)
     }
 
@@ -198,7 +214,7 @@ extension VoiceSession {
         let ready = reply.splitter.append(reply.speech.append(text))
         let isCommitted = reply.isCommitted
         replies[number] = reply
-        if isCommitted { port.notify(.agentText(number, text)) }
+        if isCommitted { port.notify(.agentText(number, text)) } else { replies[number]?.heldText += text }
         add(ready, to: number)
     }
 
@@ -228,8 +244,15 @@ extension VoiceSession {
         pump(number)
     }
 
-    private func completeText(_ number: ReplyNumber) {
+    /// No more text comes. An answer is never silence: where the model had nothing to say the agent apologises.
+    func completeText(_ number: ReplyNumber) {
         flushSentences(number)
+        if let reply = replies[number], reply.isCommitted, reply.sentences.isEmpty, reply.kind == .answer || reply.kind == .greeting,
+            reply.ends == nil, reply.handOff == nil
+        {
+            receivedText(number, agent.apology)
+            flushSentences(number)
+        }
         replies[number]?.isComplete = true
         guard let reply = replies[number] else { return }
         if reply.isCommitted { port.notify(.agentFinishedThinking(number)) }
@@ -262,10 +285,10 @@ extension VoiceSession {
             $0.text = reply.sentences[index]
             $0.last = reply.isComplete && index + 1 == reply.sentences.count
         }))
-        replies[number]?.logged = index + 1
         port.notify(.sentence(sentence, text: reply.sentences[index], .new))
         let timer = eventLoop.scheduleTask(in: .milliseconds(50)) { [weak self] in
             self?.assumeIsolated { session in
+                guard session.replies[number] != nil else { return }
                 session.metrics.unloggedSentences.increment()
                 session.release(sentence)
             }
@@ -283,14 +306,24 @@ extension VoiceSession {
 
     // MARK: The end of a reply
 
+    /// Committed replies that have not ended, in the order in which they are heard.
+    var committedReplies: [ReplyNumber] { replies.filter { $0.value.isCommitted }.keys.sorted() }
+
+    /// Stops everything that the agent is saying or about to say.
+    func stopReplies(interrupted: Bool) {
+        let stopped = committedReplies
+        for number in stopped { stopReply(number, interrupted: interrupted) }
+        if let last = stopped.last { port.clear(reply: last) }
+        playout.resume(clock)
+    }
+
     /// Stops a reply for good: model, voice and playout; logs what was heard.
     func stopReply(_ number: ReplyNumber, interrupted: Bool) {
         let reply = replies.removeValue(forKey: number)
         reply?.generation?.cancel()
         voice?.cancel(reply: number)
-        port.clear(reply: number)
-        if let report = playout.stop(clock) { logHeard(report, complete: false, interrupted: interrupted) }
-        if reply?.hasAudio == true { port.notify(.agentStoppedSpeaking(number)) }
+        if let report = playout.stop(number, clock) { logHeard(report, complete: false, interrupted: interrupted) }
+        if reply?.hasStarted == true { port.notify(.agentStoppedSpeaking(number)) }
     }
 
     func logHeard(_ report: HeardReport, complete: Bool, interrupted: Bool) {
@@ -306,21 +339,24 @@ extension VoiceSession {
 
     func finishReply(_ number: ReplyNumber) {
         guard let reply = replies.removeValue(forKey: number) else { return }
-        if reply.sentences.isEmpty {
-            handle(.replyFailed(number))
-        } else {
+        if let handOff = reply.handOff { take(handOff) }
+        if reply.hasStarted {
             port.notify(.agentStoppedSpeaking(number))
             handle(.replyFinished(number))
+        } else {
+            handle(.replyFailed(number))
         }
         recognition?.expect(expectedAnswer)
-        if reply.endsCall { close(.completed) }
+        if let reason = reply.ends { return close(reason) }
+        if reply.handOff != nil, life == .talking, committedReplies.isEmpty { introduce() }
     }
 
     /// After a long silence the agent asks; after the third time in vain the call ends.
     func promptIdleCaller() {
         idlePrompts += 1
         if idlePrompts >= 3 { return close(.idle) }
-        say(agent.idlePrompt, kind: .say)
+        // Who has not finished the handshake is not spoken to.
+        if life == .talking { say(agent.idlePrompt, kind: .say) }
     }
 }
 

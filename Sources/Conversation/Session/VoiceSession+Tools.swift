@@ -4,6 +4,13 @@ import SessionLog
 import SwiftProtobuf
 import Telemetry
 
+/// A tool call that is in the log and has no result yet.
+struct OpenCall {
+    let call: ToolCall
+    /// The call runs; nil while it waits for the log.
+    var task: Task<Void, Never>?
+}
+
 /// Tools and the flow: what a reply does besides speaking.
 extension VoiceSession {
     /// Runs the calls of a committed reply. A call is in the log before it runs; results are recorded even when the reply was stopped.
@@ -14,12 +21,23 @@ extension VoiceSession {
         let calls = reply.toolCalls
         replies[number]?.toolCalls = []
         replies[number]?.runningTools = calls.count
-        for call in calls { run(call, in: number) }
+        for call in calls { run(named(call), in: number) }
+    }
+
+    /// Some models give the first call of every answer the same id; in the log an id stands for one call.
+    private func named(_ call: ToolCall) -> ToolCall {
+        let known = Set(state.toolCalls.map(\.id))
+        guard known.contains(call.id) || call.id.isEmpty else { return call }
+        var call = call
+        let name = call.id.isEmpty ? "call" : call.id
+        call.id = (1...).lazy.map { "\(name)_\($0)" }.first { !known.contains($0) } ?? name
+        return call
     }
 
     private func run(_ call: ToolCall, in number: ReplyNumber) {
-        let configuration = agent.tools.first { $0.name == call.name }
+        let configuration = offeredTools.first { $0.name == call.name }
         let key = "\(identity.session)/\(call.id)"
+        openCalls.append(OpenCall(call: call))
         let sequence = log(.toolCalled(.with {
             $0.call = call.id
             $0.name = call.name
@@ -36,41 +54,70 @@ extension VoiceSession {
         if let builtIn = BuiltInTool(rawValue: call.name), configuration.implementation == .builtIn {
             return returned(call, in: number, run(builtIn, call, in: number), started: clock)
         }
+        let started = clock
+        // A log that cannot be reached must not leave the caller waiting: the call does not run then.
+        let deadline = eventLoop.scheduleTask(in: .milliseconds(Int64(configuration.timeoutMilliseconds))) { [weak self] in
+            self?.assumeIsolated { session in
+                guard session.openCalls.contains(where: { $0.call.id == call.id && $0.task == nil }) else { return }
+                let report = ToolOutcomeReport(.failed, content: "It was not run, because it could not be recorded.")
+                session.returned(call, in: number, report, started: started)
+            }
+        }
         journal.whenStored(sequence) { [weak self] in
+            deadline.cancel()
             self?.assumeIsolated { $0.runOutside(call, configuration, key, in: number) }
         }
     }
 
     /// The call is stored: now it may run, outside of the loop.
     private func runOutside(_ call: ToolCall, _ configuration: ToolConfiguration, _ key: String, in number: ReplyNumber) {
-        guard life != .ended else { return }
+        guard life != .ended, let index = openCalls.firstIndex(where: { $0.call.id == call.id }) else { return }
         let started = clock
         let tools = environment.tools
         let session = identity.session
         // A tool outlives the reply that called it, so its task belongs to the session, which cancels it when it ends.
-        toolTasks[call.id] = Task { [weak self] in
+        openCalls[index].task = Task { [weak self] in
             let report = await tools.run(call, configuration: configuration, session: session, idempotencyKey: key)
             await self?.returned(call, in: number, report, started: started)
         }
     }
 
     private func returned(_ call: ToolCall, in number: ReplyNumber, _ report: ToolOutcomeReport, started: Int64) {
-        toolTasks[call.id] = nil
-        guard life != .ended else { return }
-        let duration = (clock - started) / 1_000_000
+        guard life != .ended, openCalls.contains(where: { $0.call.id == call.id }) else { return }
+        openCalls.removeAll { $0.call.id == call.id }
+        logResult(of: call, report, milliseconds: (clock - started) / 1_000_000)
+        if let reply = replies[number] {
+            replies[number]?.runningTools = reply.runningTools - 1
+            if reply.runningTools == 1 { goOn(number) }
+        }
+        port.flush()
+    }
+
+    /// All results are there: the model goes on, unless it has handed the conversation to another one.
+    private func goOn(_ number: ReplyNumber) {
+        guard replies[number]?.handOff == nil else { return completeText(number) }
+        replies[number]?.step += 1
+        generate(number)
+    }
+
+    private func logResult(of call: ToolCall, _ report: ToolOutcomeReport, milliseconds: Int64) {
         log(.toolReturned(.with {
             $0.call = call.id
             $0.outcome = ToolOutcome(report.outcome)
             $0.content = report.content
-            $0.durationMs = duration
+            $0.durationMs = milliseconds
         }))
         port.notify(.toolEnded(name: call.name, call: call.id, cancelled: report.outcome == .cancelled))
-        guard let reply = replies[number] else { return }
-        replies[number]?.runningTools = reply.runningTools - 1
-        guard reply.runningTools == 1 else { return }
-        replies[number]?.step += 1
-        generate(number)
-        port.flush()
+    }
+
+    /// The call ends while tools run: nobody will learn what came of them, but that is in the log.
+    func abandonTools() {
+        for open in openCalls {
+            let report: ToolOutcomeReport =
+                open.task == nil
+                ? .init(.cancelled, content: "the call ended before it ran") : .init(.unknown, content: "the call ended while it ran")
+            logResult(of: open.call, report, milliseconds: 0)
+        }
     }
 
     // MARK: Built in
@@ -87,14 +134,15 @@ extension VoiceSession {
             for slot in slots { fill(slot, turn: replies[number]?.turn ?? 0, source: "tool") }
             return .init(.succeeded, content: #"{"recorded":\#(slots.count)}"#)
         case .endCall:
-            replies[number]?.endsCall = true
+            replies[number]?.ends = .completed
             return .init(.succeeded, content: #"{"ending":true}"#)
+        case .handOff: return prepareHandOff(call, in: number)
         }
     }
 
     // MARK: The flow
 
-    func apply(_ step: FlowStep, turn: TurnNumber, reply: ReplyNumber) {
+    func apply(_ step: FlowStep, turn: TurnNumber) {
         for slot in step.filled { fill(slot, turn: turn, source: "flow") }
         flow.node = step.node
         flow.memory = step.memory
@@ -103,6 +151,8 @@ extension VoiceSession {
             $0.node = step.node
             $0.memory = step.memory
         }))
+        // A caller may answer before the question is over.
+        recognition?.expect(expectedAnswer)
     }
 
     private func fill(_ slot: SlotValue, turn: TurnNumber, source: String) {

@@ -24,6 +24,7 @@ extension VoiceSession {
         case .pausePlayout:
             if let reply = playout.pause(clock) { port.clear(reply: reply) }
         case .resumePlayout: playout.resume(clock)
+        case .stopPlayout(.hangUp, _): stopReplies(interrupted: true)
         case .stopPlayout(_, let point): interrupt(at: point)
         case .setTimer(let timer, let due): timers[timer] = due
         case .cancelTimer(let timer): timers[timer] = nil
@@ -33,7 +34,9 @@ extension VoiceSession {
             idlePrompts = 0
             port.notify(.userStartedSpeaking)
         case .userStoppedSpeaking: port.notify(.userStoppedSpeaking)
-        case .ignored: metrics.ignoredUtterances.increment()
+        case .ignored(_, let reason):
+            metrics.ignoredUtterances.increment()
+            if reason == .noWords, recognitionFailures > 0, life == .talking { apologise() }
         case .idle: promptIdleCaller()
         case .ended: break
         }
@@ -44,6 +47,7 @@ extension VoiceSession {
     private func commit(_ committed: CommittedTurn, speculation id: UInt32?) {
         let turn = nextTurn
         nextTurn += 1
+        idlePrompts = 0
         metrics.turns.increment()
         log(.userTurn(.with {
             $0.turn = turn
@@ -61,6 +65,7 @@ extension VoiceSession {
         let speechEnd = clock - (now - committed.speechEnd).samples * 62_500
         // A turn that the caller leaves behind belongs in the log and needs no answer.
         if committed.endedBy == .hangUp { return }
+        defer { lastFinalAt = 0 }
         if let id, let speculation, speculation.id == id {
             self.speculation = nil
             metrics.speculationsKept.increment()
@@ -71,18 +76,34 @@ extension VoiceSession {
         }
     }
 
-    /// The caller spoke into the agent's reply: nothing more of it is heard, and what was not heard leaves the history.
+    /// The caller spoke into the agent's reply: nothing more of it is heard, nor of replies that wait behind it, and what was not
+    /// heard leaves the history.
     private func interrupt(at point: StopPoint) {
-        guard let number = playout.currentReply ?? replies.keys.filter({ replies[$0]?.isCommitted == true }).min() else { return }
+        guard let number = committedReplies.first else { return playout.resume(clock) }
         metrics.interruptions.increment()
-        if point == .sentenceEnd, case .finishing(let clear) = playout.stopAtSentenceEnd(clock) {
-            replies[number]?.generation?.cancel()
-            replies[number]?.isComplete = true
-            if let clear { port.clear(reply: clear) }
+        if point == .sentenceEnd, let playing = playout.currentReply {
+            for waiting in committedReplies.reversed() where waiting != playing { stopReply(waiting, interrupted: true) }
+            finishSentence(of: playing)
         } else {
-            stopReply(number, interrupted: true)
+            let handOff = committedReplies.compactMap { replies[$0]?.handOff }.last
+            stopReplies(interrupted: true)
+            if let handOff { take(handOff) }
         }
-        port.notify(.interrupted(number))
+        port.notify(.interrupted(playout.currentReply ?? number))
+    }
+
+    /// The sentence being heard is the last one of its reply.
+    private func finishSentence(of number: ReplyNumber) {
+        guard case .finishing(let clear) = playout.stopAtSentenceEnd(clock) else { return }
+        if let clear { port.clear(reply: clear) }
+        guard var reply = replies[number] else { return }
+        reply.generation?.cancel()
+        reply.generation = nil
+        reply.toolCalls = []
+        reply.ends = nil
+        reply.isComplete = true
+        reply.sentences.removeLast(reply.sentences.count - reply.spoken)
+        replies[number] = reply
     }
 
     // MARK: The turn model
@@ -117,7 +138,6 @@ extension VoiceSession {
     // MARK: The recogniser
 
     func openRecogniser() {
-        recognitionOrigin = now
         let request = RecognitionRequest(
             session: identity.session, language: agent.language, keyterms: agent.pipeline.keyterms, hint: expectedAnswer)
         recognition = providers.speechToText.open(request, on: eventLoop) { [weak self] event in
@@ -128,11 +148,13 @@ extension VoiceSession {
     private func recognised(_ event: RecognitionEvent) {
         guard life != .ended else { return }
         switch event {
-        case .ready: handle(.recogniserLost(false))
+        case .ready: hearsAgain()
         case .interim(let transcript):
+            hearsAgain()
             port.notify(.userTranscript(text: transcript.text, final: false, at: now))
             handle(.interim(text: transcript.text))
         case .final(let transcript):
+            hearsAgain()
             lastFinalAt = clock
             if !transcript.text.isEmpty { port.notify(.userTranscript(text: transcript.text, final: true, at: now)) }
             handle(.final(text: transcript.text, confidence: transcript.confidence, endsUtterance: transcript.endsUtterance))
@@ -143,18 +165,36 @@ extension VoiceSession {
         port.flush()
     }
 
-    /// Without ears the conversation cannot go on by voice: try once more after a second, and tell the caller if that is in vain.
-    private func recogniserFailed(_ error: ProviderError) {
-        reportFailure("stt", error, fatal: false)
-        recognition = nil
-        handle(.recogniserLost(true))
-        guard error.isRetryable else { return apologise(for: error) }
-        eventLoop.scheduleTask(in: .seconds(1)) { [weak self] in
-            self?.assumeIsolated { session in
-                if session.life != .ended, session.recognition == nil { session.openRecogniser() }
-            }
-        }
+    private func hearsAgain() {
+        guard recognitionFailures > 0 else { return }
+        recognitionFailures = 0
+        handle(.recogniserLost(false))
     }
+
+    /// A recogniser that failed is opened again after 1, 2, 4 and 8 s. Meanwhile a caller who speaks is asked to say it again. When
+    /// that was in vain, or the failure is for good, the agent says that it cannot hear and the call ends; a caller who has
+    /// typed or pressed keys stays.
+    private func recogniserFailed(_ error: ProviderError) {
+        recognitionFailures += 1
+        recognition = nil
+        let isOver = !error.isRetryable || recognitionFailures > Self.recogniserRetries
+        reportFailure("stt", error, fatal: isOver)
+        handle(.recogniserLost(true))
+        guard isOver else {
+            let delay = TimeAmount.seconds(1 << Int64(recognitionFailures - 1))
+            eventLoop.scheduleTask(in: delay) { [weak self] in
+                self?.assumeIsolated { session in
+                    if session.life != .ended, session.recognition == nil { session.openRecogniser() }
+                }
+            }
+            return
+        }
+        port.notify(.error(message: "\(error.provider) is not available: the agent cannot hear", fatal: false))
+        guard !state.userTurns.contains(where: { $0.input != .inputSpeech }) else { return }
+        say(agent.deafNotice, kind: .apology, interruptible: false, ends: .failed)
+    }
+
+    private static let recogniserRetries = 4
 
     func reportFailure(_ component: String, _ error: ProviderError, fatal: Bool) {
         metrics.providerFailures.increment()

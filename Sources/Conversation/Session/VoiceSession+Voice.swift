@@ -9,15 +9,18 @@ import Telemetry
 extension VoiceSession {
     func openVoice() {
         let provider = providers.textToSpeech[voiceIndex]
+        // A voice id means something to its own vendor only.
+        let isFirst = provider.name == agent.pipeline.textToSpeech.first?.name
         let request = SynthesisRequest(
-            session: identity.session, voice: agent.pipeline.voice, language: agent.language, speed: agent.pipeline.speed)
+            session: identity.session, voice: isFirst ? agent.pipeline.voice : nil, language: agent.language,
+            speed: agent.pipeline.speed)
         let index = voiceIndex
         voice = provider.open(request, on: eventLoop) { [weak self] event in
             self?.assumeIsolated { $0.synthesised(event, by: index) }
         }
     }
 
-    private func synthesised(_ event: SynthesisEvent, by index: Int) {
+    func synthesised(_ event: SynthesisEvent, by index: Int) {
         guard life != .ended, index == voiceIndex else { return }
         switch event {
         case .requested(let sentence): replies[sentence.reply]?.latency.mark(.ttsRequest, at: clock)
@@ -32,6 +35,7 @@ extension VoiceSession {
     private func received(_ samples: [Int16], of sentence: SentenceID) {
         guard let reply = replies[sentence.reply] else { return }
         playout.append(sentence, samples)
+        unspoken = 0
         guard !reply.hasAudio else { return }
         replies[sentence.reply]?.hasAudio = true
         replies[sentence.reply]?.latency.mark(.firstByte, at: clock)
@@ -41,12 +45,20 @@ extension VoiceSession {
     }
 
     private func finishedSentence(_ sentence: SentenceID, _ characters: Int) {
-        guard replies[sentence.reply] != nil else { return }
+        guard let reply = replies[sentence.reply], playout.awaitsAudio(of: sentence) else { return }
         playout.finish(sentence)
+        // What is synthesised for a speculation is logged when it is committed.
+        guard reply.isCommitted else {
+            replies[sentence.reply]?.heldAudio.append((sentence.index, characters))
+            return
+        }
+        logAudio(of: sentence, characters)
+    }
+
+    func logAudio(of sentence: SentenceID, _ characters: Int) {
         let words = playout.words(of: sentence)
         let samples = playout.samples(of: sentence)
         let provider = providers.textToSpeech[voiceIndex].name
-        guard replies[sentence.reply]?.isCommitted == true else { return }
         log(.sentenceAudio(.with {
             $0.reply = sentence.reply
             $0.index = sentence.index
@@ -67,22 +79,52 @@ extension VoiceSession {
         }))
     }
 
-    /// A sentence that cannot be spoken by one voice is spoken by the next one; when none is left the reply ends where it is.
+    /// A sentence that cannot be spoken is tried once more, then by the next voice. When no voice is left the reply goes on without
+    /// it and the client is told; the call ends when the last voice has failed for good, or has failed three sentences in a row.
     private func voiceFailed(_ sentence: SentenceID?, _ error: ProviderError, terminal: Bool) {
-        reportFailure("tts", error, fatal: terminal && voiceIndex + 1 == providers.textToSpeech.count)
-        if terminal || !error.isRetryable, voiceIndex + 1 < providers.textToSpeech.count {
-            voice?.close()
-            voiceIndex += 1
-            openVoice()
-        } else if terminal {
+        let isLastVoice = voiceIndex + 1 == providers.textToSpeech.count
+        let mayRetry = !terminal && error.isRetryable && sentence.map { replies[$0.reply]?.retried.insert($0.index).inserted == true } ?? true
+        if !mayRetry, sentence != nil, isLastVoice { unspoken += 1 }
+        let isFatal = isLastVoice && (terminal || unspoken >= Self.mostUnspoken)
+        reportFailure("tts", error, fatal: isFatal)
+        if isFatal {
             port.notify(.error(message: "no voice is available: \(error.provider)", fatal: true))
             return close(.failed, detail: "tts: \(error.category.rawValue)")
         }
-        guard let sentence, let reply = replies[sentence.reply], Int(sentence.index) < reply.sentences.count else { return }
-        if playout.samples(of: sentence) == .zero, error.isRetryable || voiceIndex > 0 {
+        if !mayRetry, !isLastVoice { return nextVoice() }
+        guard let sentence, let reply = replies[sentence.reply], Int(sentence.index) < reply.spoken else { return }
+        if mayRetry, playout.samples(of: sentence) == .zero {
             voice?.speak(reply.sentences[Int(sentence.index)], as: sentence, last: false)
         } else {
+            port.notify(.error(message: "a sentence could not be spoken: \(error.provider)", fatal: false))
             playout.finish(sentence)
+        }
+    }
+
+    private static let mostUnspoken = 3
+
+    /// The next voice goes on; a sentence that the one before had begun ends where it is.
+    private func nextVoice() {
+        voice?.close()
+        voiceIndex += 1
+        openVoice()
+        speakAgain()
+    }
+
+    /// A new voice speaks what the one before it has not.
+    func speakAgain() {
+        for number in replies.keys.sorted() {
+            guard let reply = replies[number] else { continue }
+            replies[number]?.retried = []
+            for index in 0..<reply.spoken {
+                let sentence = SentenceID(reply: number, index: UInt32(index))
+                guard playout.awaitsAudio(of: sentence) else { continue }
+                if playout.samples(of: sentence) > .zero {
+                    playout.finish(sentence)
+                } else {
+                    voice?.speak(reply.sentences[index], as: sentence, last: reply.isComplete && index + 1 == reply.sentences.count)
+                }
+            }
         }
     }
 
@@ -101,7 +143,7 @@ extension VoiceSession {
             }
             pump(sentence.reply)
         case .replyFinished(let report):
-            logHeard(report, complete: true, interrupted: false)
+            logHeard(report, complete: report.isComplete, interrupted: !report.isComplete)
             finishReply(report.reply)
         case .replyStarted(let number):
             if let reply = replies[number] { started(reply, nanoseconds) }
@@ -110,6 +152,7 @@ extension VoiceSession {
     }
 
     private func started(_ reply: Reply, _ nanoseconds: Int64) {
+        replies[reply.number]?.hasStarted = true
         port.notify(.agentStartedSpeaking(reply.number))
         handle(.replyStarted(reply.number, interruptible: reply.interruptible))
         guard reply.kind == .answer, reply.turn > 0 else { return }

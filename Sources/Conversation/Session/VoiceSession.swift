@@ -1,4 +1,4 @@
-import Audio
+package import Audio
 package import Logging
 package import NIOCore
 package import SessionLog
@@ -36,9 +36,11 @@ package actor VoiceSession {
     }
 
     package nonisolated let identity: Identity
-    let agent: AgentDefinition
+    /// Who talks now; changes with a hand-off, as do the providers.
+    var agent: AgentDefinition
     let environment: SessionEnvironment
-    let providers: SessionProviders
+    var providers: SessionProviders
+    let handOffs: [String: HandOffTarget]
     let journal: any SessionJournal
     let port: any MediaPort
     let metrics: SessionMetrics
@@ -56,8 +58,8 @@ package actor VoiceSession {
     var detector: VoiceActivityDetector?
     var recognition: (any RecognitionStream)?
     var recognitionUsage = 0.0
-    /// Session time minus stream time of the recogniser: streams count from their first sample.
-    var recognitionOrigin = SessionTime.zero
+    /// Failures of the recogniser since it last worked; while it is above 0 the agent is deaf.
+    var recognitionFailures = 0
 
     var turns: TurnTaking
     var timers: [TurnTimer: SessionTime] = [:]
@@ -68,23 +70,26 @@ package actor VoiceSession {
     var speculation: (id: UInt32, reply: ReplyNumber)?
     var voice: (any SynthesisStream)?
     var voiceIndex = 0
+    /// Sentences in a row that no voice could speak.
+    var unspoken = 0
     var playout: Playout
     var isThrottled = false
     var idlePrompts = 0
-    /// Tool calls under way, so that they can be cancelled when the session ends.
-    var toolTasks: [String: Task<Void, Never>] = [:]
+    /// Calls that were logged and have no result yet.
+    var openCalls: [OpenCall] = []
     var maxDurationAt: SessionTime
     var lastTick: Int64 = 0
 
     package init(
-        identity: Identity, agent: AgentDefinition, environment: SessionEnvironment, providers: SessionProviders, state: SessionState,
-        journal: any SessionJournal, port: any MediaPort, eventLoop: any EventLoop, logger: Logger,
-        onEnd: @escaping @Sendable (EndReason) -> Void
+        identity: Identity, agent: AgentDefinition, environment: SessionEnvironment, providers: SessionProviders,
+        handOffs: [String: HandOffTarget] = [:], state: SessionState, journal: any SessionJournal, port: any MediaPort,
+        eventLoop: any EventLoop, logger: Logger, onEnd: @escaping @Sendable (EndReason) -> Void
     ) {
         self.identity = identity
         self.agent = agent
         self.environment = environment
         self.providers = providers
+        self.handOffs = handOffs
         self.state = state
         self.journal = journal
         self.port = port
@@ -97,17 +102,21 @@ package actor VoiceSession {
         self.nextReply = state.lastReply + 1
         self.timeline = SessionTimeline(startingAt: state.position)
         self.now = state.position
-        var settings = agent.turnTaking
-        settings.idleMilliseconds = agent.limits.idleSeconds * 1_000
-        self.turns = TurnTaking(settings: settings, language: agent.language)
-        self.playout = Playout()
+        self.turns = TurnTaking(settings: agent.turnSettings, language: agent.language)
+        self.playout = Self.makePlayout(port)
         self.maxDurationAt = SessionTime.milliseconds(Int64(agent.limits.maxDurationSeconds) * 1_000)
     }
 
     /// Session time now: the end of what turn taking has been fed.
     var now: SessionTime
     /// Monotonic nanoseconds.
-    var clock: Int64 { Int64(NIODeadline.now().uptimeNanoseconds) }
+    var clock: Int64 { Int64(eventLoop.now.uptimeNanoseconds) }
+
+    private static func makePlayout(_ port: any MediaPort) -> Playout {
+        var settings = PlayoutSettings()
+        settings.hasMarks = port.hasMarks
+        return Playout(settings: settings)
+    }
 
     // MARK: Life
 
@@ -146,7 +155,8 @@ package actor VoiceSession {
     /// Ends the conversation: logs why, closes the log, then the caller's connection.
     package func close(_ reason: EndReason, detail: String = "") {
         guard life != .ended else { return }
-        if let playing = playout.currentReply { stopReply(playing, interrupted: true) }
+        stopReplies(interrupted: true)
+        abandonTools()
         logTotals()
         log(.closed(.with { $0.reason = reason.rawValue; $0.detail = detail; $0.by = "worker" }))
         tearDown()
@@ -160,8 +170,10 @@ package actor VoiceSession {
         life = .ended
         for reply in replies.values { reply.generation?.cancel() }
         replies = [:]
-        for task in toolTasks.values { task.cancel() }
-        toolTasks = [:]
+        for call in openCalls { call.task?.cancel() }
+        openCalls = []
+        speculation = nil
+        playout = Self.makePlayout(port)
         recognition?.close()
         recognition = nil
         voice?.close()
@@ -205,6 +217,9 @@ package actor VoiceSession {
         port.notify(.error(message: reason, fatal: true))
         close(.protocolError, detail: reason)
     }
+
+    /// A backend with marks has played a reply up to here.
+    package func heard(_ reply: ReplyNumber, upTo position: SessionTime) { playout.acknowledge(reply, upTo: position) }
 
     /// The caller's socket does not take audio (true) or takes it again: playout stands still meanwhile.
     package func throttled(_ on: Bool) { isThrottled = on }

@@ -42,9 +42,9 @@ package struct TurnTaking: Sendable {
     /// How long the final version of committed interim words is expected: three words and more are hardly said again by chance.
     static func patience(forWords count: Int) -> SessionTime { .milliseconds(count < 3 ? 3_000 : 20_000) }
 
-    let settings: TurnSettings
+    private(set) var settings: TurnSettings
     /// BCP 47; for the evidence in transcripts.
-    let language: String?
+    private(set) var language: String?
     var state = State.listening
     var now = SessionTime.zero
     var effects: [TurnEffect] = []
@@ -65,11 +65,21 @@ package struct TurnTaking: Sendable {
     package init(settings: TurnSettings, language: String? = "en") {
         self.settings = settings
         self.language = language
-        if settings.endpointing == .dynamic {
-            endpointing = DynamicEndpointing(
-                minimum: Double(settings.minDelayMilliseconds), maximum: Double(settings.maxDelayMilliseconds),
-                alpha: settings.endpointingAlpha)
-        }
+        endpointing = Self.endpointing(settings)
+    }
+
+    /// Another agent takes the conversation over: its settings hold from the next input on, the floor stays as it is.
+    package mutating func adopt(_ settings: TurnSettings, language: String?) {
+        self.settings = settings
+        self.language = language
+        endpointing = Self.endpointing(settings)
+    }
+
+    private static func endpointing(_ settings: TurnSettings) -> DynamicEndpointing? {
+        guard settings.endpointing == .dynamic else { return nil }
+        return DynamicEndpointing(
+            minimum: Double(settings.minDelayMilliseconds), maximum: Double(settings.maxDelayMilliseconds),
+            alpha: settings.endpointingAlpha)
     }
 
     /// Takes one input and answers what has to be done for it, in order; mostly nothing, which allocates nothing. `time` must not

@@ -23,7 +23,8 @@ package struct ScriptedLanguageModel: LanguageModel {
             let error = ProviderError(.invalidRequest, provider: "scripted", message: "the agent has no 'flow' to follow")
             return [.failed(error)]
         }
-        let (step, text) = ScriptedFlow(flow.definition).next(flow.position, after: request.context.lastUserText)
+        let (step, text) = ScriptedFlow(flow.definition).next(
+            flow.position, after: flow.isOpening ? nil : request.context.lastUserText)
         return [.requested, .flow(step), .text(text), .finished(.stop, TokenUsage())]
     }
 }

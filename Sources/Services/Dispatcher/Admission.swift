@@ -1,3 +1,5 @@
+import Conversation
+
 /// Lets callers in: credentials, agent, session, worker. Holds nothing that a restart loses.
 package struct Admission: Sendable {
     package struct Request: Sendable, Hashable {
@@ -34,7 +36,8 @@ package struct Admission: Sendable {
     let tickets: TicketSigner
 
     package init(
-        directory: any CallerDirectory, tokens: any ConnectTokens, store: any SessionOpening, workers: any WorkerPlacing,
+        directory: any CallerDirectory, tokens: any ConnectTokens, store: any SessionOpening,
+        workers: any WorkerPlacing,
         tickets: TicketSigner
     ) {
         self.directory = directory
@@ -50,9 +53,12 @@ package struct Admission: Sendable {
         let agent = try agent(grant)
         let place = try await workers.place(weight: 1, excluding: [])
         let opened = try await store.open(
-            tenant: grant.tenant, agent: agent, backend: request.backend, parameters: grant.parameters, key: place.reservation)
+            tenant: grant.tenant, agent: agent, colleagues: try colleagues(of: agent, tenant: grant.tenant),
+            backend: request.backend,
+            parameters: grant.parameters, key: place.reservation)
         let ticket = try tickets.ticket(session: opened.session, fence: opened.fence)
-        return Admitted(session: opened.session, tenant: grant.tenant, fence: opened.fence, place: place, ticket: ticket)
+        return Admitted(
+            session: opened.session, tenant: grant.tenant, fence: opened.fence, place: place, ticket: ticket)
     }
 
     /// Mints a connect token for the holder of an API key.
@@ -75,7 +81,8 @@ package struct Admission: Sendable {
 
     private func grant(for request: Request) async throws -> ConnectGrant {
         guard let credential = request.credential, !credential.isEmpty else {
-            throw AdmissionError(.missingCredentials, "connect with '?token=' from POST /v1/connect, or with an API key as Bearer token")
+            throw AdmissionError(
+                .missingCredentials, "connect with '?token=' from POST /v1/connect, or with an API key as Bearer token")
         }
         guard credential.hasPrefix(Self.keyPrefix) else { return try await tokens.redeem(credential) }
         let holder = try holder(of: credential)
@@ -85,10 +92,32 @@ package struct Admission: Sendable {
         return ConnectGrant(tenant: holder.tenant, agent: agent, parameters: request.parameters)
     }
 
+    /// The agents that this one may hand its conversation to, and they in turn, in the versions of now. Those that do not exist are left
+    /// out: the agent is not offered them.
+    private func colleagues(of agent: AgentVersion, tenant: String) throws -> [AgentVersion] {
+        var found = [agent]
+        var index = 0
+        while index < found.count, found.count <= Self.maximumColleagues {
+            let version = found[index]
+            index += 1
+            // Few agents hand off: the others are not parsed.
+            guard version.definition.contains("hand_off_to"),
+                let definition = try? AgentFile.read(version.definition, source: version.name)
+            else { continue }
+            for name in definition.handOffs.keys.sorted() where !found.contains(where: { $0.name == name }) {
+                if let next = try directory.agent(named: name, tenant: tenant) { found.append(next) }
+            }
+        }
+        return Array(found.dropFirst().prefix(Self.maximumColleagues))
+    }
+
+    private static let maximumColleagues = 16
+
     private func agent(_ grant: ConnectGrant) throws -> AgentVersion {
         if let agent = try directory.agent(named: grant.agent, tenant: grant.tenant) { return agent }
         let known = directory.agents(of: grant.tenant).map(\.name).sorted().joined(separator: ", ")
-        throw AdmissionError(.unknownAgent, "there is no agent '\(grant.agent)'; known: \(known.isEmpty ? "none" : known)")
+        throw AdmissionError(
+            .unknownAgent, "there is no agent '\(grant.agent)'; known: \(known.isEmpty ? "none" : known)")
     }
 }
 

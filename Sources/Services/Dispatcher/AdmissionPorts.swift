@@ -53,10 +53,11 @@ package protocol ConnectTokens: Sendable {
 
 /// Opens sessions in the store.
 package protocol SessionOpening: Sendable {
-    /// Stores the definition under its hash (harmless when it is there) and opens the session. Returns its id and first fence.
-    func open(tenant: String, agent: AgentVersion, backend: String, parameters: [String: String], key: String) async throws -> (
-        session: String, fence: UInt64
-    )
+    /// Stores the definitions under their hashes (harmless when they are there) and opens the session. Returns its id and first
+    /// fence. `colleagues` are the agents that may take over.
+    func open(
+        tenant: String, agent: AgentVersion, colleagues: [AgentVersion], backend: String, parameters: [String: String], key: String
+    ) async throws -> (session: String, fence: UInt64)
 }
 
 /// Finds a worker with room.

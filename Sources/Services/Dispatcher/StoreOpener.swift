@@ -14,14 +14,15 @@ package final class StoreOpener: SessionOpening {
     }
 
     package func open(
-        tenant: String, agent: AgentVersion, backend: String, parameters: [String: String], key: String
+        tenant: String, agent: AgentVersion, colleagues: [AgentVersion], backend: String, parameters: [String: String], key: String
     ) async throws -> (session: String, fence: UInt64) {
-        try await put(agent, tenant)
+        for version in [agent] + colleagues { try await put(version, tenant) }
         var opened = Opened()
         opened.tenant = tenant
         opened.region = region
         opened.agent = agent.name
         opened.agentHash = agent.hash
+        for colleague in colleagues { opened.agents[colleague.name] = colleague.hash }
         opened.backend = backend
         opened.parameters = parameters
         opened.direction = "inbound"

@@ -93,11 +93,11 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
         let eventLoop = link.eventLoop
         // The link lives on its event loop; claim and agent come from the store, in one hop back.
         Task { [self] in
-            let result: Result<(ClaimedSession, AgentDefinition), any Error>
+            let result: Result<(ClaimedSession, Agents), any Error>
             do {
                 let claimed = try await core.store.claim(
                     session: attach.session, tenant: attach.tenant, seenFence: attach.seenFence, reason: attach.reason)
-                result = .success((claimed, try await core.agent(hash: claimed.agentHash, tenant: attach.tenant)))
+                result = .success((claimed, try await Agents.load(for: claimed, tenant: attach.tenant, core: core)))
             } catch {
                 result = .failure(error)
             }
@@ -105,11 +105,11 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
         }
     }
 
-    private func claimed(_ result: Result<(ClaimedSession, AgentDefinition), any Error>) {
+    private func claimed(_ result: Result<(ClaimedSession, Agents), any Error>) {
         guard case .claiming(let attach, let waiting) = state else { return abandoned(result) }
         do {
-            let (claimed, agent) = try result.get()
-            let (session, media) = try makeSession(attach, claimed, agent)
+            let (claimed, agents) = try result.get()
+            let (session, media) = try makeSession(attach, claimed, agents)
             let bound = NIOLoopBound(session, eventLoop: link.eventLoop)
             let key = clock.add { now in bound.value.assumeIsolated { $0.tick(now) } }
             state = .running(attach, session, media, clockKey: key)
@@ -131,21 +131,21 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
     }
 
     private func makeSession(
-        _ attach: RelayAttach, _ claimed: ClaimedSession, _ agent: AgentDefinition
+        _ attach: RelayAttach, _ claimed: ClaimedSession, _ agents: Agents
     ) throws -> (VoiceSession, RelayedMedia) {
         var codec = PipecatCodec()
         codec.restore(attach.handshake)
         let media = RelayedMedia(link: link, fence: claimed.fence, codec: codec)
-        let providers = try core.environment.providers(for: agent)
+        let providers = try core.environment.providers(for: agents.current)
         var logger = core.logger
         logger[metadataKey: "session"] = "\(attach.session)"
         logger[metadataKey: "tenant"] = "\(attach.tenant)"
         let loop = link.eventLoop
         let journal = core.store.journal(for: claimed, on: loop) { [weak self] reason in self?.lost(reason) }
         let session = VoiceSession(
-            identity: .init(session: attach.session, tenant: attach.tenant), agent: agent, environment: core.environment,
-            providers: providers, state: claimed.events.reduce(into: SessionState()) { $0.apply($1) }, journal: journal, port: media,
-            eventLoop: loop, logger: logger
+            identity: .init(session: attach.session, tenant: attach.tenant), agent: agents.current, environment: core.environment,
+            providers: providers, handOffs: agents.targets(core: core, logger: logger), state: agents.state, journal: journal,
+            port: media, eventLoop: loop, logger: logger
         ) { [weak self] reason in
             self?.ended(reason)
         }
@@ -161,7 +161,7 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
     // MARK: The end
 
     /// The caller was gone before the session was claimed: its log says so, and its room on this worker is free again.
-    private func abandoned(_ result: Result<(ClaimedSession, AgentDefinition), any Error>) {
+    private func abandoned(_ result: Result<(ClaimedSession, Agents), any Error>) {
         core.sessionEnded(weight: weight)
         guard case .success((let claimed, _)) = result else { return }
         let journal = core.store.journal(for: claimed, on: link.eventLoop) { _ in }

@@ -401,6 +401,9 @@ package nonisolated struct Opened: Sendable {
   /// "inbound", "outbound"
   package var direction: String = String()
 
+  /// versions by name of the agents that may take over, pinned as agent_hash is
+  package var agents: Dictionary<String,String> = [:]
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1263,7 +1266,7 @@ nonisolated extension Event: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
 
 nonisolated extension Opened: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Opened"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}session\0\u{1}tenant\0\u{1}region\0\u{1}agent\0\u{3}agent_hash\0\u{1}backend\0\u{1}parameters\0\u{1}direction\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}session\0\u{1}tenant\0\u{1}region\0\u{1}agent\0\u{3}agent_hash\0\u{1}backend\0\u{1}parameters\0\u{1}direction\0\u{1}agents\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1279,6 +1282,7 @@ nonisolated extension Opened: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
       case 6: try { try decoder.decodeSingularStringField(value: &self.backend) }()
       case 7: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: &self.parameters) }()
       case 8: try { try decoder.decodeSingularStringField(value: &self.direction) }()
+      case 9: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: &self.agents) }()
       default: break
       }
     }
@@ -1309,6 +1313,9 @@ nonisolated extension Opened: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     if !self.direction.isEmpty {
       try visitor.visitSingularStringField(value: self.direction, fieldNumber: 8)
     }
+    if !self.agents.isEmpty {
+      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: self.agents, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1321,6 +1328,7 @@ nonisolated extension Opened: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     if lhs.backend != rhs.backend {return false}
     if lhs.parameters != rhs.parameters {return false}
     if lhs.direction != rhs.direction {return false}
+    if lhs.agents != rhs.agents {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

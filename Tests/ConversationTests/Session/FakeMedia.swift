@@ -1,0 +1,52 @@
+import Audio
+import Conversation
+
+/// A caller's connection that writes down what it gets. Unchecked because it is confined to the loop of its session.
+final class FakeMedia: MediaPort, @unchecked Sendable {
+    private let trace: Trace
+    /// Samples sent by reply, those sent again included.
+    private(set) var samples: [ReplyNumber: Int] = [:]
+    private(set) var ends: [EndReason] = []
+
+    init(trace: Trace) { self.trace = trace }
+
+    let hasMarks = false
+
+    func play(_ samples: Span<Int16>, reply: ReplyNumber, firstSample: SessionTime) {
+        self.samples[reply, default: 0] += samples.count
+        trace.add("audio \(reply)")
+    }
+    func clear(reply: ReplyNumber) { trace.add("clear \(reply)") }
+    func notify(_ notice: ClientNotice) {
+        if let line = notice.line { trace.add("notice \(line)") }
+    }
+    func release() { trace.add("release") }
+    func end(_ reason: EndReason) {
+        ends.append(reason)
+        trace.add("end \(reason.rawValue)")
+    }
+    func flush() {}
+}
+
+extension ClientNotice {
+    /// Nil for what no test looks at.
+    fileprivate var line: String? {
+        switch self {
+        case .ready: "ready"
+        case .userTurn(let text, let input): "turn \(input.rawValue) '\(text)'"
+        case .agentThinking(let reply): "thinking \(reply)"
+        case .agentText(let reply, let text): "text \(reply) '\(text)'"
+        case .agentFinishedThinking(let reply): "finished thinking \(reply)"
+        case .agentStartedSpeaking(let reply): "started speaking \(reply)"
+        case .agentStoppedSpeaking(let reply): "stopped speaking \(reply)"
+        case .interrupted(let reply): "interrupted \(reply)"
+        case .toolStarted(let name, let call): "tool started \(call) \(name)"
+        case .toolEnded(let name, let call, let cancelled):
+            "tool ended \(call) \(name)" + (cancelled ? " cancelled" : "")
+        case .error(let message, let fatal): (fatal ? "fatal error " : "error ") + message
+        case .userStartedSpeaking, .userStoppedSpeaking, .userTranscript, .sentence, .latency, .response,
+            .errorResponse:
+            nil
+        }
+    }
+}
