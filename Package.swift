@@ -180,6 +180,8 @@ let testTargets: [Target] = [
     tests("ClusterTests",
           ["ClusterSupport", "CallerSimulator", "ProviderSimulator", "TestDatabases", "PipecatBackend", "TenantDirectory", "PostgresClient", "RedisClient",
            "WebSocket", "HTTPClient", "Audio", "Cryptography", nioCore, nioPosix]),
+    tests("DispatcherTests",
+          ["DispatcherService", "WebSocket", "HTTPClient", "RelayLink", "Telemetry", lifecycle, logging, nioCore, nioPosix]),
     tests("CommandTests", ["ParleyCommands", "CallerSimulator", "Conversation", "Audio"]),
 ]
 

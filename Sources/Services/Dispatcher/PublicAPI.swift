@@ -1,6 +1,6 @@
 import Foundation
-package import Hummingbird
 import HTTPTypes
+package import Hummingbird
 import Logging
 
 /// The public HTTP API of the dispatcher.
@@ -10,6 +10,7 @@ package enum PublicAPI {
 
     package static func router(_ core: DispatcherCore) -> Router<BasicRequestContext> {
         let router = Router()
+        router.add(middleware: UnroutedRequests())
         router.post("/v1/connect") { request, _ in await answer(core) { try await connect(request, core) } }
         router.get("/v1/agents") { request, _ in await answer(core) { try agents(request, core) } }
         for path in CallerChannel.paths {
@@ -30,16 +31,19 @@ package enum PublicAPI {
 
     /// `POST /v1/connect {"agent": "...", "parameters": {...}}` with an API key: a token for one WebSocket connection.
     private static func connect(_ request: Request, _ core: DispatcherCore) async throws -> Response {
+        let key = bearer(request)
+        _ = try core.admission.holder(of: key)
         let buffer: ByteBuffer
         do { buffer = try await request.body.collect(upTo: maximumBody) } catch {
             throw AdmissionError(.badRequest, "the body is larger than \(maximumBody) bytes")
         }
         let body: ConnectRequest
         do { body = try JSONDecoder().decode(ConnectRequest.self, from: Data(buffer.readableBytesView)) } catch {
-            throw AdmissionError(.badRequest, #"the body must be JSON like {"agent": "lead-qualification", "parameters": {}}"#)
+            throw AdmissionError(
+                .badRequest, #"the body must be JSON like {"agent": "lead-qualification", "parameters": {}}"#)
         }
         let token = try await core.admission.connect(
-            key: bearer(request), agent: body.agent, parameters: body.parameters ?? [:])
+            key: key, agent: body.agent, parameters: body.parameters ?? [:])
         let host = request.head.authority ?? "localhost"
         return json(.ok, ["token": token, "url": "ws://\(host)/v1/ws?token=\(token)", "expires_in_seconds": 60])
     }
@@ -54,6 +58,7 @@ package enum PublicAPI {
         request.headers[.authorization].flatMap { $0.lowercased().hasPrefix("bearer ") ? String($0.dropFirst(7)) : nil }
     }
 
+    /// Every failure is a JSON object with a code and a message that says what to do.
     private static func answer(_ core: DispatcherCore, _ body: () async throws -> Response) async -> Response {
         do {
             return try await body()
@@ -66,14 +71,44 @@ package enum PublicAPI {
     }
 
     private static func refusal(_ error: AdmissionError, status: Int? = nil) -> Response {
-        var response = json(.init(code: status ?? error.status), ["error": ["code": error.code.rawValue, "message": error.message]])
+        var response = problem(.init(code: status ?? error.status), error.code.rawValue, error.message)
         if error.status == 503 || error.status == 429 { response.headers[.retryAfter] = "\(AdmissionError.retrySeconds)" }
         return response
     }
 
+    fileprivate static func problem(_ status: HTTPResponse.Status, _ code: String, _ message: String) -> Response {
+        json(status, ["error": ["code": code, "message": message]])
+    }
+
     private static func json(_ status: HTTPResponse.Status, _ object: [String: Any]) -> Response {
         // Texts, numbers and dictionaries of them always serialise.
-        let data = (try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])) ?? Data()
-        return Response(status: status, headers: [.contentType: "application/json"], body: .init(byteBuffer: ByteBuffer(bytes: data)))
+        let data =
+            (try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes]))
+            ?? Data()
+        return Response(
+            status: status, headers: [.contentType: "application/json"],
+            body: .init(byteBuffer: ByteBuffer(bytes: data)))
+    }
+}
+
+/// Requests that no route takes are told what there is.
+private struct UnroutedRequests: RouterMiddleware {
+    private static let methods = ["/v1/connect": "POST", "/v1/agents": "GET", "/": "GET"]
+
+    @concurrent
+    func handle(
+        _ request: Request, context: BasicRequestContext,
+        next: @concurrent (Request, BasicRequestContext) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch let error as HTTPError where error.status == .notFound {
+            guard let method = Self.methods[request.uri.path] else {
+                return PublicAPI.problem(.notFound, "not_found", "there is no '\(request.uri.path)'; see GET /")
+            }
+            var response = PublicAPI.problem(.methodNotAllowed, "wrong_method", "'\(request.uri.path)' takes \(method)")
+            response.headers[.allow] = method
+            return response
+        }
     }
 }
