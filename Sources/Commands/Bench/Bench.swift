@@ -6,6 +6,7 @@ import LocalProviders
 import NIOCore
 import NIOPosix
 import ProviderSimulator
+import SpeechDetection
 import WebSocket
 
 /// A cluster, simulated providers and callers, to be measured.
@@ -59,6 +60,7 @@ final class Bench: Sendable {
             first byte 100 ms: a chain of 430 ms
             agent: \(options.agentFile ?? "built in, VAD profile quick, turn settings quick")
             utterances: \(spoken.isEmpty ? "none" : spoken.joined(separator: ", "))
+            this machine now: \(Self.machineSpeed())
 
             """
     }
@@ -114,6 +116,21 @@ final class Bench: Sendable {
     }
 
     // MARK: Making
+
+    /// Shared machines differ by more than the programs that are compared: one run of the VAD network says how fast this one is now.
+    private static func machineSpeed() -> String {
+        let files = ModelFiles(environment: ProcessInfo.processInfo.environment)
+        let window = (0..<SileroVAD.contextLength + SileroVAD.windowLength).map { Int16(truncatingIfNeeded: $0 * 7_919 % 4_001 - 2_000) }
+        guard let runtime = try? OnnxRuntime(files: files), let model = try? SileroVAD(files: files, runtime: runtime),
+            let stream = try? model.makeStream()
+        else { return "the speech models are missing" }
+        let costs = (0..<500).map { _ in
+            let start = ContinuousClock.now
+            _ = try? stream.probability(of: window.span)
+            return Double(start.duration(to: .now).components.attoseconds) / 1e12
+        }
+        return String(format: "%.0f us for one window of the VAD (100 us where the peers were measured)", BenchFigures(costs).at(0.5))
+    }
 
     private static func agentText(_ options: BenchOptions) throws -> String {
         guard let file = options.agentFile else { return BenchLoad.agent }
