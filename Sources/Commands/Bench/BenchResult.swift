@@ -23,6 +23,7 @@ struct BenchResult: Sendable {
     /// Above these a run says nothing about the worker.
     private static let highestOtherLoad = 0.7
     private static let highestLateShare = 0.05
+    private static let highestStolenShare = 0.05
 
     let calls: Int
     let reports: [CallReport]
@@ -54,6 +55,11 @@ struct BenchResult: Sendable {
     }
     private var workerLoad: Double { usage.flatMap { usage in usage.begin.workerCore.flatMap { usage.end.workerCore?.load(since: $0) } } ?? 0 }
     private var otherLoad: Double { usage.flatMap { usage in usage.begin.otherCore.flatMap { usage.end.otherCore?.load(since: $0) } } ?? 0 }
+    private var stolenShare: Double {
+        guard let begin = usage?.begin, let end = usage?.end else { return 0 }
+        let cores = [(begin.workerCore, end.workerCore), (begin.otherCore, end.otherCore)]
+        return cores.compactMap { begin, end in begin.flatMap { end?.stolen(since: $0) } }.max() ?? 0
+    }
     private var lateShare: Double {
         let all = metrics.verdictsInTime + metrics.verdictsLate
         return all > 0 ? metrics.verdictsLate / all : 0
@@ -67,6 +73,10 @@ struct BenchResult: Sendable {
         }
         if lateShare > Self.highestLateShare {
             lines.append(String(format: "VOID: %d calls: %.0f %% of the turn model's verdicts were late (limit 5 %%)", calls, lateShare * 100))
+        }
+        if stolenShare > Self.highestStolenShare {
+            lines.append(
+                String(format: "VOID: %d calls: the host gave %.0f %% of a core's time to other machines (limit 5 %%)", calls, stolenShare * 100))
         }
         let failures = reports.flatMap(\.failures)
         for failure in Set(failures).sorted().prefix(5) {

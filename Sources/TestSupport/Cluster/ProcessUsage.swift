@@ -25,6 +25,8 @@ package struct ProcessUsage: Sendable {
 /// Busy and total time of one core, in clock ticks.
 package struct CoreUsage: Sendable {
     package var busy: Double
+    /// What the host gave to other machines while this one had work.
+    package var stolen: Double
     package var total: Double
 
     package init?(core: Int) {
@@ -35,9 +37,17 @@ package struct CoreUsage: Sendable {
         let times = line.split(separator: " ").dropFirst().prefix(8).compactMap { Double($0) }
         guard times.count == 8 else { return nil }
         total = times.reduce(0, +)
-        busy = total - times[3] - times[4]
+        stolen = times[7]
+        busy = total - times[3] - times[4] - stolen
     }
 
     /// Share of the time since `earlier` in which the core was busy, 0...1.
-    package func load(since earlier: CoreUsage) -> Double { total > earlier.total ? (busy - earlier.busy) / (total - earlier.total) : 0 }
+    package func load(since earlier: CoreUsage) -> Double { share(busy - earlier.busy, since: earlier) }
+
+    /// Share of the time since `earlier` that the host took away, 0...1.
+    package func stolen(since earlier: CoreUsage) -> Double { share(stolen - earlier.stolen, since: earlier) }
+
+    private func share(_ ticks: Double, since earlier: CoreUsage) -> Double {
+        total > earlier.total ? ticks / (total - earlier.total) : 0
+    }
 }
