@@ -20,7 +20,7 @@ import Testing
         var actions: [AgentAudioQueue.Action] = []
         queue.audio(fence: 4, reply: 1, firstSample: 0, samples: 320, bytes: bytes(1)) { actions.append($0) }
         queue.control(fence: 4, text: false, bytes: bytes(2)) { actions.append($0) }
-        queue.clear(fence: 4, reply: 9) { actions.append($0) }
+        queue.clear(fence: 4, reply: 9, sample: 0) { actions.append($0) }
         #expect(actions == [.revoke(fence: 5), .revoke(fence: 5), .revoke(fence: 5)])
         #expect(queue.deliveredReply == 0)
     }
@@ -48,7 +48,7 @@ import Testing
         queue.audio(fence: 1, reply: 1, firstSample: 0, samples: 320, bytes: bytes(1)) { _ in }
         queue.control(fence: 1, text: true, bytes: bytes(2)) { _ in }
         queue.audio(fence: 1, reply: 2, firstSample: 0, samples: 320, bytes: bytes(3)) { _ in }
-        queue.clear(fence: 1, reply: 1) { _ in }
+        queue.clear(fence: 1, reply: 1, sample: 0) { _ in }
         queue.writability(true) { actions.append($0) }
         #expect(actions == [.send(bytes(2), text: true), .send(bytes(3), text: false), .throttle(false)])
     }

@@ -7,18 +7,18 @@ import Testing
     static let toWorker: [MessageToWorker] = [
         .attach(
             RelayAttach(
-                ticket: "t.s", session: "eu-00-20261121-x", tenant: "acme", attachment: "a1", backend: "pipecat",
-                handshake: ByteBuffer(string: "rtvi=2"), seenFence: 7, firstKept: 3, deliveredReply: 2, deliveredSample: 640,
-                reservation: "r", reason: "takeover")),
+                ticket: "t.s", session: "eu-00-20261121-x", tenant: "acme", attachment: "a1", generation: 2, resumeToken: "prt_1",
+                backend: "pipecat", handshake: ByteBuffer(string: "rtvi=2"), seenFence: 7, firstKept: 3, lastKept: 9, isUrgent: true,
+                deliveredReply: 2, deliveredSample: 640, reservation: "r", weight: 0.05, reason: "takeover")),
         .caller(number: 9, arrivalMicroseconds: -5, text: true, bytes: ByteBuffer(string: "hello")),
         .caller(number: 10, arrivalMicroseconds: 5, text: false, bytes: ByteBuffer()),
-        .throttled(true), .throttled(false), .delivered(reply: 4, sample: 12_345), .detached(reason: "gone, ümlaut"), .revoked(fence: .max),
+        .throttled(true), .throttled(false), .detached(reason: "gone, ümlaut", isFinal: true), .revoked(fence: .max), .watch(ticket: "t.w"),
     ]
     static let toRelay: [MessageToRelay] = [
         .accepted(fence: 1), .refused(code: .full, reason: "full"),
         .agent(fence: 3, reply: 1, firstSample: 320, samples: 320, bytes: ByteBuffer(bytes: [1, 2, 3])),
-        .control(fence: 3, text: true, bytes: ByteBuffer(string: "{}")), .clear(fence: 3, reply: 1), .release(number: 44),
-        .handover(fence: 3, events: [ByteBuffer(string: "a"), ByteBuffer(string: "")]), .end(code: 1000, reason: "completed"),
+        .control(fence: 3, text: true, bytes: ByteBuffer(string: "{}")), .clear(fence: 3, reply: 1, sample: 640), .release(number: 44), .handover(fence: 3), .end(code: 1000, reason: "completed"),
+        .beat(draining: true),
     ]
 
     @Test(arguments: toWorker) func messagesToTheWorkerSurviveTheWire(_ message: MessageToWorker) throws {

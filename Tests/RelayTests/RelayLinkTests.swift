@@ -41,7 +41,7 @@ import Testing
             for number in 1...100 {
                 client.write(.caller(number: UInt64(number), arrivalMicroseconds: 0, text: false, bytes: ByteBuffer(integer: number)))
             }
-            client.send(.detached(reason: "done"))
+            client.send(.detached(reason: "done", isFinal: true))
         }.get()
         var received: [MessageToRelay] = []
         for await message in messages { received.append(message) }

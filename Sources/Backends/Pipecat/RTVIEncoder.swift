@@ -32,6 +32,8 @@ enum RTVIEncoder {
         case .latency(let latency): [metrics(latency)]
         case .error(let message, let fatal): [RTVIMessage(type: "error", data: ["error": message, "fatal": fatal])]
         case .response(let id, let type, _): [RTVIMessage(type: "server-response", id: id, data: ["t": type])]
+        case .resumable(let token, let seconds):
+            [RTVIMessage(type: "server-message", data: ["t": "parley-resume", "d": ["token": token, "window_seconds": seconds] as [String: Any]])]
         case .errorResponse(let id, let message): [RTVIMessage(type: "error-response", id: id, data: ["error": message])]
         }
     }

@@ -6,6 +6,8 @@ package struct ScriptedFlow: Sendable {
 
     /// Times a question is asked before the flow goes on without an answer.
     private static let maximumAttempts = 3
+    /// Where a flow stands that has said goodbye.
+    package static let closingNode = "closing"
     private static let lastKey = "last"
 
     package init(_ flow: LeadFlow) { self.flow = flow }
@@ -103,6 +105,6 @@ package struct ScriptedFlow: Sendable {
 
     private func close(_ position: FlowPosition, _ values: [SlotValue], prefix: String? = nil) -> (FlowStep, String) {
         let text = [prefix, flow.closing].compactMap { $0 }.joined(separator: " ")
-        return (FlowStep(node: "closing", memory: position.memory, filled: values, ends: true), text)
+        return (FlowStep(node: Self.closingNode, memory: position.memory, filled: values, ends: true), text)
     }
 }

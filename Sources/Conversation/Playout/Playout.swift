@@ -153,6 +153,16 @@ package struct Playout: Sendable {
     /// The reply being heard (or paused); nil before its first audio was sent.
     package var currentReply: ReplyNumber? { current.map { replies[$0].number } }
 
+    /// What of a reply has been heard so far; nil where it is not known.
+    package func heardSoFar(of reply: ReplyNumber) -> SessionTime? {
+        replies.first { $0.number == reply }.map { SessionTime(samples: heard($0)) }
+    }
+
+    /// Position of the reply's next sample to send.
+    package func position(of reply: ReplyNumber) -> SessionTime? {
+        replies.first { $0.number == reply }.map { SessionTime(samples: $0.position) }
+    }
+
     /// The words of a sentence as marked so far.
     package func words(of sentence: SentenceID) -> [SpokenWord] {
         place(of: sentence).map { replies[$0.reply].sentences[$0.sentence].marks } ?? []

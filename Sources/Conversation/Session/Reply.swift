@@ -35,6 +35,12 @@ struct Reply {
     var sentences: [String] = []
     var spoken = 0
     var played = 0
+    /// Sentences that were in the log when this owner took the session.
+    var logged = 0
+    /// What is left of the sentence that another owner had begun to speak.
+    var remainder: (index: Int, text: String)?
+    /// Another owner has begun the reply, and the model is asked for the rest of it.
+    var isContinued = false
     /// Sentences that were given to a voice a second time.
     var retried: Set<UInt32> = []
     /// What the model wrote while this was a speculation, for the client at commit.
@@ -65,6 +71,14 @@ struct Reply {
     }
 
     var isCommitted: Bool { phase == .committed }
+
+    /// What the voice is given for a sentence.
+    func spokenText(_ index: Int) -> String {
+        if let remainder, remainder.index == index { return remainder.text }
+        return sentences[index]
+    }
+
+    func isLast(_ index: Int) -> Bool { isComplete && index + 1 == sentences.count }
 
     /// How many sentences may be with the TTS: a speculation its first one, a reply two ahead of what is heard.
     var speakLimit: Int {

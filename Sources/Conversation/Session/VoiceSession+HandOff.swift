@@ -50,7 +50,7 @@ extension VoiceSession {
     }
 
     func take(_ handOff: HandOff) {
-        guard life != .ended, let target = handOffs[handOff.agent] else { return }
+        guard isLive, let target = handOffs[handOff.agent] else { return }
         log(
             .handedOff(
                 .with {

@@ -7,8 +7,9 @@ import Telemetry
 /// Caller audio in, session time, speech detection, agent audio out.
 extension VoiceSession {
     /// Audio of the caller, little-endian PCM16 of any rate and channel count, as it arrived.
-    package func callerAudio(_ bytes: ByteBuffer, sampleRate: Int, channels: Int, arrival nanoseconds: Int64) {
-        guard life != .ended else { return }
+    /// `isReplay`: it was spoken before this owner took the session, and goes through as fast as it can.
+    package func callerAudio(_ bytes: ByteBuffer, sampleRate: Int, channels: Int, arrival nanoseconds: Int64, isReplay: Bool = false) {
+        guard isLive else { return }
         if life == .waiting { receive(.ready) }
         callerSamples.removeAll()
         do {
@@ -17,26 +18,31 @@ extension VoiceSession {
         } catch {
             return violated("\(error)")
         }
-        timeline.receive(callerSamples.samples.span, at: UInt64(nanoseconds)) { advance($0, $1) }
-        runTimers()
+        timeline.receive(callerSamples.samples.span, at: UInt64(nanoseconds), pace: isReplay ? .fullSpeed : .live) { advance($0, $1) }
+        if !isReplay { runTimers() }
         port.flush()
     }
 
     /// The loop's clock, every 20 ms.
     package func tick(_ nanoseconds: Int64) {
-        guard life != .ended else { return }
+        guard isLive else { return }
         lastTick = nanoseconds
-        timeline.tick(at: UInt64(nanoseconds)) { advance($0, $1) }
+        // Session time goes on with what was kept of the caller, once that is here.
+        if catchUp?.isReplaying != true { timeline.tick(at: UInt64(nanoseconds)) { advance($0, $1) } }
+        endCatchUpInTime(nanoseconds)
         runTimers()
+        logLongAudio()
+        releaseIdleAudio()
         flushStalledText(nanoseconds)
         play(nanoseconds)
         if now >= maxDurationAt { close(.maxDuration) }
+        if drain.isAsked { handOverWhenQuiet(nanoseconds) }
         port.flush()
     }
 
     /// One stretch of session time: what was said in it goes to the VAD, the recogniser and the turn model's memory.
     private func advance(_ segment: SessionTimeline.Segment, _ samples: Span<Int16>) {
-        guard life != .ended else { return }
+        guard isLive else { return }
         if segment.audience != .turnTaking { recognition?.send(samples) }
         guard segment.audience != .transcription else { return }
         now = segment.end
@@ -51,13 +57,17 @@ extension VoiceSession {
 
     private func heardBy(_ event: VoiceActivityEvent) {
         switch event {
-        case .speechStarted(let start): handle(.speechStarted(start: start))
-        case .speechEnded(let end): handle(.speechEnded(end: end))
+        case .speechStarted(let start):
+            catchUp?.heldEnd = nil
+            handle(.speechStarted(start: start))
+        case .speechEnded(let end):
+            if catchUp?.isReplaying == true { catchUp?.heldEnd = end } else { handle(.speechEnded(end: end)) }
         case .window: break
         }
     }
 
-    private func runTimers() {
+    func runTimers() {
+        guard catchUp == nil else { return }
         while let due = timers.min(by: { $0.value < $1.value }), due.value <= now {
             timers[due.key] = nil
             handle(.timer(due.key))
@@ -66,7 +76,7 @@ extension VoiceSession {
 
     /// Sends what is due. Called by the tick, and at once when the first audio of a reply is there.
     func play(_ nanoseconds: Int64) {
-        guard life != .ended else { return }
+        guard isLive else { return }
         guard !isThrottled else { return playout.stall(nanoseconds) }
         let port = port
         let events = playout.advance(to: nanoseconds) { samples, reply, first in

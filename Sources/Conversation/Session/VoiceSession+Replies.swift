@@ -39,7 +39,8 @@ extension VoiceSession {
         completeText(reply.number)
     }
 
-    func answer(_ turn: TurnNumber, speechEnd: Int64) {
+    /// `speechEnd`: monotonic nanoseconds; nil where another owner heard it.
+    func answer(_ turn: TurnNumber, speechEnd: Int64?) {
         var reply = makeReply(.answer, turn: turn, phase: .committed, basis: "")
         reply.latency.turn = turn
         reply.latency.speechEnd = speechEnd
@@ -131,12 +132,13 @@ extension VoiceSession {
         guard let reply = replies[number] else { return }
         var context = ConversationHistory.context(of: state, limits: agent.limits)
         if case .speculative = reply.phase { context.append(.message(ChatMessage(.user, reply.basis))) }
+        if reply.isContinued { context.askToContinue() }
         let position = flow
         var request = GenerationRequest(
             session: identity.session, instructions: ConversationHistory.instructions(for: agent, position: position),
             context: context, tools: reply.step < agent.limits.maxToolSteps ? offeredTools.map(\.definition) : [],
             temperature: agent.pipeline.temperature, maxOutputTokens: agent.pipeline.maxOutputTokens)
-        if let definition = agent.flow { request.flow = FlowContext(definition: definition, position: position, isOpening: reply.kind == .greeting) }
+        if let definition = agent.flow { request.flow = FlowContext(definition: definition, position: position, isOpening: reply.kind == .greeting || reply.isContinued) }
         let step = reply.step
         let generation = providers.languageModel.generate(request, on: eventLoop) { [weak self] name in
             self?.assumeIsolated { $0.replies[number]?.model = name }
@@ -149,7 +151,7 @@ extension VoiceSession {
     }
 
     private func generated(_ event: GenerationEvent, _ number: ReplyNumber, _ step: Int) {
-        guard life != .ended, let reply = replies[number], reply.step == step else { return }
+        guard isLive, let reply = replies[number], reply.step == step else { return }
         switch event {
         case .requested: replies[number]?.latency.mark(.llmRequest, at: clock)
         case .text(let text):
@@ -187,7 +189,7 @@ extension VoiceSession {
 
     /// One model of the chain has failed, and the next one is asked.
     private func passedOver(_ error: ProviderError) {
-        guard life != .ended else { return }
+        guard isLive else { return }
         reportFailure("llm", error, fatal: false)
     }
 
@@ -218,12 +220,15 @@ extension VoiceSession {
         add(ready, to: number)
     }
 
-    private func flushSentences(_ number: ReplyNumber) {
-        guard var reply = replies.removeValue(forKey: number) else { return }
+    private func flushSentences(_ number: ReplyNumber) { add(rest(of: number), to: number) }
+
+    /// What the splitter still holds.
+    private func rest(of number: ReplyNumber) -> [String] {
+        guard var reply = replies.removeValue(forKey: number) else { return [] }
         var ready = reply.splitter.append(reply.speech.finish())
         ready += reply.splitter.finish()
         replies[number] = reply
-        add(ready, to: number)
+        return ready
     }
 
     /// A model that dribbles: after 300 ms without text, what is there is spoken up to a clause, if the caller hears nothing else.
@@ -237,7 +242,8 @@ extension VoiceSession {
     }
 
     private func add(_ sentences: [String], to number: ReplyNumber) {
-        let spoken = sentences.filter(SpeechText.isSpeakable)
+        let isContinued = replies[number]?.isContinued ?? false
+        let spoken = sentences.filter { SpeechText.isSpeakable($0) && !(isContinued && ChatContext.saysThatItWasComplete($0)) }
         guard !spoken.isEmpty else { return }
         replies[number]?.latency.mark(.firstSentence, at: clock)
         replies[number]?.sentences += spoken
@@ -246,17 +252,30 @@ extension VoiceSession {
 
     /// No more text comes. An answer is never silence: where the model had nothing to say the agent apologises.
     func completeText(_ number: ReplyNumber) {
-        flushSentences(number)
-        if let reply = replies[number], reply.isCommitted, reply.sentences.isEmpty, reply.kind == .answer || reply.kind == .greeting,
-            reply.ends == nil, reply.handOff == nil
+        var last = rest(of: number)
+        if let reply = replies[number], reply.isCommitted, reply.sentences.isEmpty, !last.contains(where: SpeechText.isSpeakable),
+            reply.kind == .answer || reply.kind == .greeting, reply.ends == nil, reply.handOff == nil
         {
             receivedText(number, agent.apology)
-            flushSentences(number)
+            last += rest(of: number)
         }
         replies[number]?.isComplete = true
+        add(last, to: number)
         guard let reply = replies[number] else { return }
-        if reply.isCommitted { port.notify(.agentFinishedThinking(number)) }
+        if reply.isCommitted {
+            logWritten(reply)
+            port.notify(.agentFinishedThinking(number))
+        }
         pump(number)
+    }
+
+    /// The sentences that were logged before it was known that none follows do not say so.
+    private func logWritten(_ reply: Reply) {
+        guard !reply.sentences.isEmpty, state.reply(reply.number)?.isComplete == false, reply.spoken == reply.sentences.count else { return }
+        log(.replyWritten(.with {
+            $0.reply = reply.number
+            $0.sentences = UInt32(reply.sentences.count)
+        }))
     }
 
     /// Hands as many sentences to the TTS as may be with it now.
@@ -264,11 +283,14 @@ extension VoiceSession {
         while let reply = replies[number], reply.spoken < min(reply.sentences.count, reply.speakLimit) {
             let index = reply.spoken
             let sentence = SentenceID(reply: number, index: UInt32(index))
-            let last = reply.isComplete && index + 1 == reply.sentences.count
             replies[number]?.spoken += 1
-            playout.announce(sentence, text: reply.sentences[index])
-            if reply.isCommitted { logSentence(number, index) }
-            voice?.speak(reply.sentences[index], as: sentence, last: last)
+            playout.announce(sentence, text: reply.spokenText(index))
+            if index < reply.logged {
+                playout.release(sentence)
+            } else if reply.isCommitted {
+                logSentence(number, index)
+            }
+            voice?.speak(reply.spokenText(index), as: sentence, last: reply.isLast(index))
         }
         guard let reply = replies[number], reply.isCommitted, reply.isComplete, reply.spoken == reply.sentences.count else { return }
         playout.complete(number, sentences: reply.sentences.count)
@@ -283,7 +305,7 @@ extension VoiceSession {
             $0.reply = number
             $0.index = UInt32(index)
             $0.text = reply.sentences[index]
-            $0.last = reply.isComplete && index + 1 == reply.sentences.count
+            $0.last = reply.isLast(index)
         }))
         port.notify(.sentence(sentence, text: reply.sentences[index], .new))
         let timer = eventLoop.scheduleTask(in: .milliseconds(50)) { [weak self] in
@@ -300,7 +322,7 @@ extension VoiceSession {
     }
 
     private func release(_ sentence: SentenceID) {
-        guard life != .ended else { return }
+        guard isLive else { return }
         playout.release(sentence)
     }
 
@@ -312,8 +334,9 @@ extension VoiceSession {
     /// Stops everything that the agent is saying or about to say.
     func stopReplies(interrupted: Bool) {
         let stopped = committedReplies
+        let heard = stopped.last.flatMap { playout.heardSoFar(of: $0) } ?? .zero
         for number in stopped { stopReply(number, interrupted: interrupted) }
-        if let last = stopped.last { port.clear(reply: last) }
+        if let last = stopped.last { port.clear(reply: last, heard: heard) }
         playout.resume(clock)
     }
 
@@ -330,7 +353,7 @@ extension VoiceSession {
         log(.heard(.with {
             $0.reply = report.reply
             $0.samples = report.heard.samples
-            $0.text = report.text
+            $0.text = [heardBefore.removeValue(forKey: report.reply) ?? "", report.text].filter { !$0.isEmpty }.joined(separator: " ")
             $0.error = report.error.samples
             $0.interrupted = interrupted
             $0.complete = complete
@@ -344,6 +367,11 @@ extension VoiceSession {
             port.notify(.agentStoppedSpeaking(number))
             handle(.replyFinished(number))
         } else {
+            // Nothing of it is left to be said.
+            log(.heard(.with {
+                $0.reply = number
+                $0.complete = true
+            }))
             handle(.replyFailed(number))
         }
         recognition?.expect(expectedAnswer)

@@ -70,8 +70,8 @@ extension VoiceSession {
     }
 
     /// The call is stored: now it may run, outside of the loop.
-    private func runOutside(_ call: ToolCall, _ configuration: ToolConfiguration, _ key: String, in number: ReplyNumber) {
-        guard life != .ended, let index = openCalls.firstIndex(where: { $0.call.id == call.id }) else { return }
+    func runOutside(_ call: ToolCall, _ configuration: ToolConfiguration, _ key: String, in number: ReplyNumber) {
+        guard isLive, let index = openCalls.firstIndex(where: { $0.call.id == call.id }) else { return }
         let started = clock
         let tools = environment.tools
         let session = identity.session
@@ -100,7 +100,7 @@ extension VoiceSession {
         generate(number)
     }
 
-    private func logResult(of call: ToolCall, _ report: ToolOutcomeReport, milliseconds: Int64) {
+    func logResult(of call: ToolCall, _ report: ToolOutcomeReport, milliseconds: Int64) {
         log(.toolReturned(.with {
             $0.call = call.id
             $0.outcome = ToolOutcome(report.outcome)

@@ -22,7 +22,7 @@ extension VoiceSession {
         case .cancelSpeculation(let id): discardSpeculation(id)
         case .commit(let turn, let id): commit(turn, speculation: id)
         case .pausePlayout:
-            if let reply = playout.pause(clock) { port.clear(reply: reply) }
+            if let reply = playout.pause(clock) { port.clear(reply: reply, heard: playout.position(of: reply) ?? .zero) }
         case .resumePlayout: playout.resume(clock)
         case .stopPlayout(.hangUp, _): stopReplies(interrupted: true)
         case .stopPlayout(_, let point): interrupt(at: point)
@@ -49,7 +49,8 @@ extension VoiceSession {
         nextTurn += 1
         idlePrompts = 0
         metrics.turns.increment()
-        log(.userTurn(.with {
+        let through = port.handled
+        let sequence = log(.userTurn(.with {
             $0.turn = turn
             $0.text = committed.text
             $0.input = InputKind(committed.input)
@@ -59,8 +60,9 @@ extension VoiceSession {
             $0.language = agent.language
             $0.endedBy = committed.endedBy.rawValue
             $0.speechToText = providers.speechToText.name
+            $0.through = through
         }))
-        port.release()
+        releaseWhenStored(sequence, through: through)
         port.notify(.userTurn(text: committed.text, input: committed.input))
         let speechEnd = clock - (now - committed.speechEnd).samples * 62_500
         // A turn that the caller leaves behind belongs in the log and needs no answer.
@@ -95,7 +97,7 @@ extension VoiceSession {
     /// The sentence being heard is the last one of its reply.
     private func finishSentence(of number: ReplyNumber) {
         guard case .finishing(let clear) = playout.stopAtSentenceEnd(clock) else { return }
-        if let clear { port.clear(reply: clear) }
+        if let clear { port.clear(reply: clear, heard: playout.position(of: clear) ?? .zero) }
         guard var reply = replies[number] else { return }
         reply.generation?.cancel()
         reply.generation = nil
@@ -123,7 +125,7 @@ extension VoiceSession {
     }
 
     private func turnModelAnswered(_ id: UInt32, _ outcome: Result<TurnVerdict, SpeechDetectionError>) {
-        guard life != .ended else { return }
+        guard isLive else { return }
         switch outcome {
         case .success(let verdict):
             metrics.verdictsInTime.increment()
@@ -140,13 +142,14 @@ extension VoiceSession {
     func openRecogniser() {
         let request = RecognitionRequest(
             session: identity.session, language: agent.language, keyterms: agent.pipeline.keyterms, hint: expectedAnswer)
+        recognitionOrigin = timeline.transcribedPosition
         recognition = providers.speechToText.open(request, on: eventLoop) { [weak self] event in
             self?.assumeIsolated { $0.recognised(event) }
         }
     }
 
     private func recognised(_ event: RecognitionEvent) {
-        guard life != .ended else { return }
+        guard isLive else { return }
         switch event {
         case .ready: hearsAgain()
         case .interim(let transcript):
@@ -158,6 +161,7 @@ extension VoiceSession {
             lastFinalAt = clock
             if !transcript.text.isEmpty { port.notify(.userTranscript(text: transcript.text, final: true, at: now)) }
             handle(.final(text: transcript.text, confidence: transcript.confidence, endsUtterance: transcript.endsUtterance))
+            caughtUp(with: transcript)
         case .speechStarted: break
         case .usage(let seconds): recognitionUsage += seconds
         case .failed(let error): recogniserFailed(error)
@@ -184,7 +188,7 @@ extension VoiceSession {
             let delay = TimeAmount.seconds(1 << Int64(recognitionFailures - 1))
             eventLoop.scheduleTask(in: delay) { [weak self] in
                 self?.assumeIsolated { session in
-                    if session.life != .ended, session.recognition == nil { session.openRecogniser() }
+                    if session.isLive, session.recognition == nil { session.openRecogniser() }
                 }
             }
             return

@@ -21,7 +21,7 @@ extension VoiceSession {
     }
 
     func synthesised(_ event: SynthesisEvent, by index: Int) {
-        guard life != .ended, index == voiceIndex else { return }
+        guard isLive, index == voiceIndex else { return }
         switch event {
         case .requested(let sentence): replies[sentence.reply]?.latency.mark(.ttsRequest, at: clock)
         case .audio(let sentence, let samples): received(samples, of: sentence)
@@ -56,13 +56,26 @@ extension VoiceSession {
     }
 
     func logAudio(of sentence: SentenceID, _ characters: Int) {
-        let words = playout.words(of: sentence)
+        logMarks(of: sentence, isPartial: false)
         let samples = playout.samples(of: sentence)
         let provider = providers.textToSpeech[voiceIndex].name
+        log(.usage(.with {
+            $0.kind = "tts"
+            $0.provider = provider
+            $0.characters = Int64(characters)
+            $0.audioSeconds = Double(samples.samples) / 16_000
+        }))
+    }
+
+    /// Length and words of a sentence, which tell another owner where to go on.
+    func logMarks(of sentence: SentenceID, isPartial: Bool) {
+        let words = playout.words(of: sentence)
+        let samples = playout.samples(of: sentence)
         log(.sentenceAudio(.with {
             $0.reply = sentence.reply
             $0.index = sentence.index
             $0.samples = samples.samples
+            $0.partial = isPartial
             $0.marks = words.map { word in
                 WordMark.with {
                     $0.word = word.word
@@ -70,12 +83,6 @@ extension VoiceSession {
                     $0.end = word.end.samples
                 }
             }
-        }))
-        log(.usage(.with {
-            $0.kind = "tts"
-            $0.provider = provider
-            $0.characters = Int64(characters)
-            $0.audioSeconds = Double(samples.samples) / 16_000
         }))
     }
 
@@ -94,7 +101,7 @@ extension VoiceSession {
         if !mayRetry, !isLastVoice { return nextVoice() }
         guard let sentence, let reply = replies[sentence.reply], Int(sentence.index) < reply.spoken else { return }
         if mayRetry, playout.samples(of: sentence) == .zero {
-            voice?.speak(reply.sentences[Int(sentence.index)], as: sentence, last: false)
+            voice?.speak(reply.spokenText(Int(sentence.index)), as: sentence, last: false)
         } else {
             port.notify(.error(message: "a sentence could not be spoken: \(error.provider)", fatal: false))
             playout.finish(sentence)
@@ -122,7 +129,7 @@ extension VoiceSession {
                 if playout.samples(of: sentence) > .zero {
                     playout.finish(sentence)
                 } else {
-                    voice?.speak(reply.sentences[index], as: sentence, last: reply.isComplete && index + 1 == reply.sentences.count)
+                    voice?.speak(reply.spokenText(index), as: sentence, last: reply.isLast(index))
                 }
             }
         }
@@ -132,7 +139,9 @@ extension VoiceSession {
         switch event {
         case .sentenceStarted(let sentence):
             guard let reply = replies[sentence.reply] else { return }
-            if Int(sentence.index) < reply.sentences.count {
+            if playout.awaitsAudio(of: sentence) { partialAudio = (sentence, 0) }
+            // The client has been told of a sentence that goes on.
+            if Int(sentence.index) < reply.sentences.count, reply.remainder?.index != Int(sentence.index) {
                 port.notify(.sentence(sentence, text: reply.sentences[Int(sentence.index)], .inProgress))
             }
         case .sentenceFinished(let sentence):
@@ -155,7 +164,7 @@ extension VoiceSession {
         replies[reply.number]?.hasStarted = true
         port.notify(.agentStartedSpeaking(reply.number))
         handle(.replyStarted(reply.number, interruptible: reply.interruptible))
-        guard reply.kind == .answer, reply.turn > 0 else { return }
+        guard reply.kind == .answer, reply.turn > 0, reply.latency.speechEnd != nil else { return }
         var latency = reply.latency
         latency.mark(.firstFrame, at: clock)
         replies[reply.number]?.latency = latency

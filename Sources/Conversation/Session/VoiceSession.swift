@@ -1,4 +1,5 @@
 package import Audio
+import Foundation
 package import Logging
 package import NIOCore
 package import SessionLog
@@ -29,9 +30,13 @@ package actor VoiceSession {
     }
 
     enum Life: Equatable {
+        /// For the client's handshake.
         case waiting
         case talking
-        case closing(EndReason)
+        /// The caller's connection is gone; the session waits for whoever has the caller next.
+        case detached
+        /// Another worker is to take it; the log is on its way to the store.
+        case leaving
         case ended
     }
 
@@ -75,10 +80,22 @@ package actor VoiceSession {
     var playout: Playout
     var isThrottled = false
     var idlePrompts = 0
+    /// The sentence that is heard while its audio still arrives, and when that was logged last (monotonic nanoseconds).
+    var partialAudio: (sentence: SentenceID, loggedAt: Int64)?
     /// Calls that were logged and have no result yet.
     var openCalls: [OpenCall] = []
     var maxDurationAt: SessionTime
     var lastTick: Int64 = 0
+
+    var start: SessionStart?
+    /// What was heard of a reply before this owner, by reply.
+    var heardBefore: [ReplyNumber: String] = [:]
+    var catchUp: CatchUp?
+    var drain = Drain()
+    var lastSequence: UInt64 = 0
+    var idleRelease = IdleRelease()
+    /// Session time at which the recogniser's stream began.
+    var recognitionOrigin = SessionTime.zero
 
     package init(
         identity: Identity, agent: AgentDefinition, environment: SessionEnvironment, providers: SessionProviders,
@@ -120,16 +137,18 @@ package actor VoiceSession {
 
     // MARK: Life
 
-    /// Opens the recogniser and the voice. Call once, on the loop.
-    package func start(worker: String, reason: String, attachment: String, protocolName: String) {
+    /// Opens the recogniser and the voice, and goes on with what the log holds. Call once, on the loop.
+    package func start(_ start: SessionStart) {
+        self.start = start
+        let wasBegun = hasBegun
+        let wasOpened = state.fence
         log(.claimed(.with {
-            $0.worker = worker
-            $0.reason = reason
+            $0.worker = start.worker
+            $0.reason = start.reason
+            $0.previousFence = wasOpened
         }))
-        log(.attached(.with {
-            $0.attachment = attachment
-            $0.protocol = protocolName
-        }))
+        if wasBegun { life = .talking }
+        logAttached()
         if let model = environment.speechModel {
             do {
                 detector = try VoiceActivityDetector(
@@ -141,12 +160,27 @@ package actor VoiceSession {
         openRecogniser()
         openVoice()
         handle(.started)
+        if start.hasReplay { catchUp = CatchUp(until: clock + CatchUp.longestReplay) }
+        if wasBegun { takeOver() }
+    }
+
+    /// The client as far as it is known, so that another worker can go on with it.
+    func logAttached() {
+        guard let start else { return }
+        let client = port.client
+        log(.attached(.with {
+            $0.attachment = start.attachment
+            $0.generation = start.generation
+            $0.protocol = client.protocolName
+            if life != .waiting { $0.handshake = Data(client.handshake) }
+        }))
     }
 
     /// The owner was told that it lost the session: stop at once, write nothing.
     package func lost() {
         guard life != .ended else { return }
         tearDown()
+        journal.abandon()
         port.end(.lost)
         port.flush()
         onEnd(.lost)
@@ -166,13 +200,19 @@ package actor VoiceSession {
         onEnd(reason)
     }
 
-    private func tearDown() {
+    func tearDown() {
         life = .ended
-        for reply in replies.values { reply.generation?.cancel() }
-        replies = [:]
         for call in openCalls { call.task?.cancel() }
         openCalls = []
+        fallSilent()
+    }
+
+    /// Ends everything but the tools that run.
+    func fallSilent() {
+        for reply in replies.values { reply.generation?.cancel() }
+        replies = [:]
         speculation = nil
+        catchUp = nil
         playout = Self.makePlayout(port)
         recognition?.close()
         recognition = nil
@@ -183,14 +223,22 @@ package actor VoiceSession {
 
     // MARK: What the caller does
 
-    /// The client does something besides speaking.
-    package func receive(_ input: ClientInput) {
-        guard life != .ended else { return }
+    /// The session runs and has a caller.
+    var isLive: Bool { life == .waiting || life == .talking }
+
+    /// The client does something besides speaking. `isLogged`: another owner has logged its keys.
+    package func receive(_ input: ClientInput, isLogged: Bool = false) {
+        guard isLive else { return }
         switch input {
         case .ready: begin()
         case .text(let text, let interrupts, _): handle(.text(text, interrupts: interrupts))
         case .dtmf(let digits):
-            log(.dtmf(.with { $0.digits = digits }))
+            if !isLogged {
+                log(.dtmf(.with {
+                    $0.digits = digits
+                    $0.through = port.handled
+                }))
+            }
             handle(.dtmf(digits))
         case .endOfTurn: handle(.endOfTurnRequested)
         case .toolResult(let call, _):
@@ -202,17 +250,17 @@ package actor VoiceSession {
         port.flush()
     }
 
-    /// The connection is gone.
+    /// The caller has hung up.
     package func clientDisconnected(_ reason: String) {
-        guard life != .ended else { return }
+        guard isLive else { return }
         handle(.hangUp)
-        log(.detached(.with { $0.reason = reason }))
+        logDetached(reason)
         close(.clientDisconnected, detail: reason)
     }
 
     /// The client has broken the protocol: it is told, and the call ends.
     package func violated(_ reason: String) {
-        guard life != .ended else { return }
+        guard isLive else { return }
         logger.warning("client broke the protocol", metadata: ["reason": "\(reason)"])
         port.notify(.error(message: reason, fatal: true))
         close(.protocolError, detail: reason)
@@ -227,7 +275,9 @@ package actor VoiceSession {
     private func begin() {
         guard life == .waiting else { return port.notify(.ready) }
         life = .talking
+        logAttached()
         port.notify(.ready)
+        notifyResumable()
         greet()
     }
 
@@ -238,15 +288,17 @@ package actor VoiceSession {
     func log(_ body: Event.OneOf_Body) -> UInt64 {
         let event = journal.append(body, position: now, leg: identity.leg)
         state.apply(event)
+        lastSequence = event.sequence
         return event.sequence
     }
 
-    private func logTotals() {
+    func logTotals() {
         guard recognitionUsage > 0 else { return }
         log(.usage(.with {
             $0.kind = "stt"
             $0.provider = providers.speechToText.name
             $0.audioSeconds = recognitionUsage
         }))
+        recognitionUsage = 0
     }
 }

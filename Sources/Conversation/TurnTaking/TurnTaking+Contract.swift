@@ -10,6 +10,8 @@ package typealias ReplyNumber = UInt32
 package enum TurnInput: Sendable, Hashable, Codable {
     /// The conversation begins; starts the wait for a caller who says nothing.
     case started
+    /// Another owner had the conversation until now: a turn is being answered, by this reply where one has begun, and it was being heard.
+    case resumed(ReplyNumber?, isHeard: Bool, interruptible: Bool)
     /// The VAD is sure that the caller speaks, since `start` (earlier than now by its minimum speech).
     case speechStarted(start: SessionTime)
     /// The VAD is sure that the caller has stopped, at `end` (earlier than now by its minimum silence).

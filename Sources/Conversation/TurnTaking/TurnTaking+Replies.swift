@@ -2,6 +2,14 @@ import Audio
 
 /// The agent's side: replies become ready, are heard, and end.
 extension TurnTaking {
+    /// The floor as another owner left it.
+    mutating func resumed(_ reply: ReplyNumber?, isHeard: Bool, interruptible: Bool) {
+        guard case .listening = state else { return }
+        disarm(.idle)
+        let agent = AgentTurn(reply: reply, isHeard: isHeard, isInterruptible: interruptible)
+        state = isHeard ? .speaking(agent) : .thinking(agent)
+    }
+
     mutating func replyReady(_ reply: ReplyNumber) {
         guard reply > goneReply else { return }
         switch state {

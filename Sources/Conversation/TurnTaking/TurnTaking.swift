@@ -96,6 +96,7 @@ package struct TurnTaking: Sendable {
     private mutating func take(_ input: TurnInput) {
         switch input {
         case .started: if case .listening = state { listen() }
+        case .resumed(let reply, let isHeard, let interruptible): resumed(reply, isHeard: isHeard, interruptible: interruptible)
         case .speechStarted(let start): speechStarted(min(start, now))
         case .speechEnded(let end): speechEnded(min(end, now))
         case .interim(let text): heard(interim: text)
@@ -142,6 +143,13 @@ package struct TurnTaking: Sendable {
     mutating func disarmAll() {
         for timer in TurnTimer.allCases { disarm(timer) }
     }
+
+    // MARK: What the session asks
+
+    /// Nobody has the floor, and nobody waits for it.
+    package var isQuiet: Bool { if case .listening = state { waitingText.isEmpty } else { false } }
+    /// The caller has said or typed something that no committed turn covers.
+    package var holdsInput: Bool { openTurn != nil || !waitingText.isEmpty }
 
     // MARK: Nobody's floor
 

@@ -58,12 +58,19 @@ enum DispatcherProgram {
             store: StoreOpener(client: client, region: try environment.get(region)),
             workers: RegistryPlacing(WorkerRegistry(redis: redisClient)),
             tickets: TicketSigner { session, fence in try tickets.issue(session: session, fence: fence) })
-        let core = DispatcherCore(admission: admission, logger: context.logger, registry: context.metrics)
+        let registry = WorkerRegistry(redis: redisClient)
+        // Beats must not be late, so their loop has nothing else to do.
+        let watchGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let watch = WorkerWatch(
+            list: { try await registry.workers().map { .init(id: $0.id, host: $0.host, port: $0.port) } },
+            ticket: { try tickets.issue(session: RelayTickets.watch, fence: 0) }, on: watchGroup.next(), logger: context.logger)
+        let core = DispatcherCore(
+            admission: admission, returns: Resumption(tokens: ResumeTokenStore(redis: redisClient), client: client), watch: watch,
+            logger: context.logger, registry: context.metrics)
         context.health.addReadinessCheck("redis") {
             _ = try await redisClient.send(RedisCommand("PING"))
             return .ready
         }
-        let registry = WorkerRegistry(redis: redisClient)
         context.health.addReadinessCheck("workers") {
             try await registry.workers().isEmpty ? .notReady("no media worker is running") : .ready
         }
@@ -71,7 +78,7 @@ enum DispatcherProgram {
         let server = PublicServer(
             core: core, host: address.host, port: address.port, group: context.eventLoops, logger: context.logger
         ) { port in context.announce("public", at: "http://\(address.host):\(port)") }
-        return [Running { try await client.run() }] + directoryService + [server]
+        return [Running { try await client.run() }] + directoryService + [watch, server]
     }
 
     private static func directory(_ context: ServiceContext) async throws -> (any CallerDirectory, [any Service]) {

@@ -35,6 +35,7 @@ extension Event {
         case .userTurn: "user_turn"
         case .userPartial: "user_partial"
         case .replyStarted: "reply_started"
+        case .replyWritten: "reply_written"
         case .sentence: "sentence"
         case .sentenceAudio: "sentence_audio"
         case .heard: "heard"

@@ -9,8 +9,17 @@ package struct Admission: Sendable {
         package var agent: String?
         package var parameters: [String: String]
         package var backend: String
+        /// The client comes back to its session with this.
+        package var resumeToken: String?
+        /// The client says that it can come back.
+        package var canResume: Bool
 
-        package init(credential: String?, agent: String?, parameters: [String: String] = [:], backend: String) {
+        package init(
+            credential: String?, agent: String?, parameters: [String: String] = [:], backend: String, resumeToken: String? = nil,
+            canResume: Bool = false
+        ) {
+            self.resumeToken = resumeToken
+            self.canResume = canResume
             self.credential = credential
             self.agent = agent
             self.parameters = parameters

@@ -12,6 +12,8 @@ package struct AdmissionError: Error, Sendable, Hashable, CustomStringConvertibl
         case draining
         case unavailable
         case workerLost = "worker_lost"
+        case sessionOver = "session_over"
+        case superseded
     }
 
     package var code: Code
@@ -39,6 +41,8 @@ package struct AdmissionError: Error, Sendable, Hashable, CustomStringConvertibl
         case .full, .unavailable: 1013
         case .draining: 1012
         case .workerLost: 1011
+        case .sessionOver: 4410
+        case .superseded: 4409
         }
     }
 
@@ -50,6 +54,8 @@ package struct AdmissionError: Error, Sendable, Hashable, CustomStringConvertibl
         case .badRequest: 400
         case .rateLimited: 429
         case .full, .draining, .unavailable, .workerLost: 503
+        case .sessionOver: 410
+        case .superseded: 409
         }
     }
 }

@@ -124,6 +124,9 @@ enum CallerRequest {
         }
         let credential = parameters.removeValue(forKey: "token") ?? bearer
         let agent = parameters.removeValue(forKey: "agent")
-        return Admission.Request(credential: credential, agent: agent, parameters: parameters, backend: "pipecat")
+        let resumeToken = parameters.removeValue(forKey: "resume")
+        let canResume = parameters.removeValue(forKey: "resumable") == "true"
+        return Admission.Request(
+            credential: credential, agent: agent, parameters: parameters, backend: "pipecat", resumeToken: resumeToken, canResume: canResume)
     }
 }

@@ -5,29 +5,42 @@ import RelayLink
 import Telemetry
 import WebSocket
 
-/// One WebSocket caller: admission, then a relay between its socket and the worker that owns the session.
+/// One WebSocket caller: admission, then a relay between its socket and the worker that owns the session, whichever that is at the time.
 ///
-/// Confined to the socket's event loop, on which the link to the worker is opened too.
+/// Confined to the socket's event loop, on which the links to workers are opened too.
 final class CallerConnection: WebSocketHandler {
+    /// A link to a worker, told from earlier ones by its number.
+    struct Link {
+        let number: Int
+        let client: RelayClient
+        let place: WorkerPlace
+    }
+
     enum State {
         case admitting
-        case linking(Admission.Admitted)
-        case relaying(Admission.Admitted, RelayClient)
+        /// No worker has the call: one is looked for. `pending` has been asked to take it.
+        case moving(RelayMove, pending: Link?)
+        case relaying(Link)
         case closed
     }
 
-    private let service: DispatcherCore
-    private let request: Admission.Request
-    private let eventLoop: any EventLoop
-    private let attachment: String
-    private var logger: Logger
-    private var state = State.admitting
-    private var socket: WebSocket?
-    private var kept = KeptMessages()
-    private var queue = AgentAudioQueue()
+    let service: DispatcherCore
+    let request: Admission.Request
+    let eventLoop: any EventLoop
+    let attachment: String
+    var logger: Logger
+    var state = State.admitting
+    var call: RelayedCall?
+    var kept = KeptMessages()
+    var queue = AgentAudioQueue()
+    var lastLink = 0
+    /// A worker that has given the call away holds it until another one has it.
+    var previous: Link?
+    var observation: WorkerWatch.Observation?
+    var deadline: Scheduled<Void>?
+    private(set) var socket: WebSocket?
     private var isQueueBusy = false
     private var isWritabilityNews = false
-    private var deadline: Scheduled<Void>?
 
     init(service: DispatcherCore, request: Admission.Request, eventLoop: any EventLoop, attachment: String) {
         self.service = service
@@ -45,18 +58,26 @@ final class CallerConnection: WebSocketHandler {
         service.connections.add(self, on: eventLoop)
         service.metrics.callers.increment()
         if service.isDraining { return refuse(AdmissionError(.draining, "this dispatcher is shutting down, connect again")) }
-        deadline = eventLoop.assumeIsolated().scheduleTask(in: .seconds(10)) { [weak self] in
-            self?.refuse(AdmissionError(.unavailable, "no worker took the call within 10 s"))
-        }
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        let admission = service.admission
+        let service = service
         let request = request
         let eventLoop = eventLoop
         // The socket lives on its event loop; admission waits for Redis and the store, and comes back in one hop.
         Task {
-            let result: Result<Admission.Admitted, any Error>
-            do { result = .success(try await admission.admit(request)) } catch { result = .failure(error) }
+            let result: Result<(RelayedCall, WorkerPlace?), any Error>
+            do { result = .success(try await service.admit(request)) } catch { result = .failure(error) }
             eventLoop.execute { [result] in bound.value.admitted(result) }
+        }
+    }
+
+    private func admitted(_ result: Result<(RelayedCall, WorkerPlace?), any Error>) {
+        guard case .admitting = state else { return }
+        switch result {
+        case .success(let (call, place)): begin(call, place)
+        case .failure(let error as AdmissionError): refuse(error)
+        case .failure(let error):
+            logger.error("admission failed", metadata: ["error": "\(error)"])
+            refuse(.unavailable)
         }
     }
 
@@ -66,8 +87,16 @@ final class CallerConnection: WebSocketHandler {
     private func receive(_ bytes: ByteBuffer, text: Bool) {
         let now = Int64(NIODeadline.now().uptimeNanoseconds / 1_000)
         let number = kept.append(bytes, text: text, arrivalMicroseconds: now)
-        guard case .relaying(_, let link) = state else { return }
-        link.send(.caller(number: number, arrivalMicroseconds: now, text: text, bytes: bytes))
+        guard let link = currentLink else { return }
+        link.client.send(.caller(number: number, arrivalMicroseconds: now, text: text, bytes: bytes))
+    }
+
+    /// Where the caller's messages go now: to a worker that takes over also before it has accepted, behind those that were kept.
+    private var currentLink: Link? {
+        switch state {
+        case .relaying(let link), .moving(_, pending: let link?): link
+        case .admitting, .moving(_, pending: nil), .closed: nil
+        }
     }
 
     func writabilityChanged(_ socket: WebSocket) {
@@ -95,100 +124,50 @@ final class CallerConnection: WebSocketHandler {
     func closed(_ socket: WebSocket, _ closure: WebSocketClosure) {
         service.metrics.callersGone.increment()
         service.connections.remove(self)
-        deadline?.cancel()
-        let relaying = state
-        state = .closed
+        let reason = closure.reason.isEmpty ? "closed with \(closure.code.rawValue)" : closure.reason
+        currentLink?.client.send(.detached(reason: reason, isFinal: Self.isHangUp(closure)))
+        letGo()
         self.socket = nil
-        if case .relaying(_, let link) = relaying {
-            link.send(.detached(reason: closure.reason.isEmpty ? "closed with \(closure.code.rawValue)" : closure.reason))
-            link.close()
-        }
     }
 
-    // MARK: Admission
-
-    private func admitted(_ result: Result<Admission.Admitted, any Error>) {
-        guard case .admitting = state else { return }
-        switch result {
-        case .success(let admitted): link(to: admitted)
-        case .failure(let error as AdmissionError): refuse(error)
-        case .failure(let error):
-            logger.error("admission failed", metadata: ["error": "\(error)"])
-            refuse(.unavailable)
-        }
-    }
-
-    private func link(to admitted: Admission.Admitted) {
-        state = .linking(admitted)
-        logger[metadataKey: "session"] = "\(admitted.session)"
-        logger[metadataKey: "tenant"] = "\(admitted.tenant)"
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        RelayClient.connect(host: admitted.place.host, port: admitted.place.port, on: eventLoop) { message in
-            bound.value.received(message)
-        } onClose: { error in
-            bound.value.linkClosed(error)
-        }.whenComplete { result in
-            bound.value.linked(admitted, result)
-        }
-    }
-
-    private func linked(_ admitted: Admission.Admitted, _ result: Result<NIOLoopBound<RelayClient>, any Error>) {
-        guard case .linking = state else {
-            if case .success(let link) = result { link.value.close() }
-            return
-        }
-        guard case .success(let bound) = result else {
-            logger.error("worker not reachable", metadata: ["worker": "\(admitted.place.worker)", "error": "\(result)"])
-            return refuse(AdmissionError(.unavailable, "the worker that was chosen does not answer; try again"))
-        }
-        let link = bound.value
-        queue.raiseFence(admitted.fence)
-        link.write(
-            .attach(
-                RelayAttach(
-                    ticket: admitted.ticket, session: admitted.session, tenant: admitted.tenant, attachment: attachment,
-                    backend: request.backend, handshake: ByteBuffer(), seenFence: admitted.fence, firstKept: kept.firstKept,
-                    reservation: admitted.place.reservation)))
-        for message in kept.all {
-            link.write(
-                .caller(
-                    number: message.number, arrivalMicroseconds: message.arrivalMicroseconds, text: message.text,
-                    bytes: message.bytes))
-        }
-        link.flush()
-        state = .relaying(admitted, link)
+    /// Who says goodbye is gone for good; a connection that just ends may come back.
+    private static func isHangUp(_ closure: WebSocketClosure) -> Bool {
+        !closure.isLocal && [.normal, .goingAway, .noStatus].contains(closure.code)
+            || [.protocolError, .tooBig, .invalidText, .unacceptableData, .policyViolation].contains(closure.code)
     }
 
     // MARK: The worker
 
-    private func received(_ message: MessageToRelay) {
+    func received(_ message: MessageToRelay, from number: Int) {
+        switch state {
+        case .relaying(let link) where link.number == number: relay(message)
+        case .moving(let move, pending: let link?) where link.number == number:
+            switch message {
+            case .accepted(let fence): accepted(link, move, fence: fence)
+            case .refused(let code, let reason): refused(link, code, reason)
+            case .end(let code, let reason): end(code, reason)
+            case .agent, .control, .clear, .release, .handover, .beat: break
+            }
+        case .admitting, .moving, .relaying, .closed: break
+        }
+    }
+
+    private func relay(_ message: MessageToRelay) {
         switch message {
-        case .accepted(let fence):
-            deadline?.cancel()
-            queue.raiseFence(fence)
-            logger.info("call connected", metadata: ["fence": "\(fence)"])
-        case .refused(let code, let reason):
-            logger.warning("worker refused", metadata: ["code": "\(code)", "reason": "\(reason)"])
-            refuse(AdmissionError(AdmissionError.Code(code), reason))
         case .agent(let fence, let reply, let first, let samples, let bytes):
             useQueue { queue in
                 queue.audio(fence: fence, reply: reply, firstSample: first, samples: samples, bytes: bytes) { perform($0) }
             }
         case .control(let fence, let text, let bytes):
             useQueue { queue in queue.control(fence: fence, text: text, bytes: bytes) { perform($0) } }
-        case .clear(let fence, let reply): useQueue { queue in queue.clear(fence: fence, reply: reply) { perform($0) } }
+        case .clear(let fence, let reply, let sample):
+            useQueue { queue in queue.clear(fence: fence, reply: reply, sample: sample) { perform($0) } }
         case .release(let number): kept.release(through: number)
-        case .handover: logger.notice("worker gives the session up")
+        case .handover: handedOver()
         case .end(let code, let reason): end(code, reason)
+        case .accepted, .refused, .beat: break
         }
         if queue.isStuck { refuse(AdmissionError(.badRequest, "the connection takes no data")) }
-    }
-
-    private func linkClosed(_ error: (any Error)?) {
-        guard case .relaying(let admitted, _) = state else { return }
-        logger.error("worker lost", metadata: ["worker": "\(admitted.place.worker)", "error": "\(error.map { "\($0)" } ?? "closed")"])
-        service.metrics.workersLost.increment()
-        refuse(AdmissionError(.workerLost, "the worker of this call is gone"))
     }
 
     private func perform(_ action: AgentAudioQueue.Action) {
@@ -197,19 +176,19 @@ final class CallerConnection: WebSocketHandler {
             guard let socket else { return }
             if text { _ = socket.send(text: String(buffer: bytes)) } else { _ = socket.send(binary: bytes) }
         case .throttle(let on):
-            guard case .relaying(_, let link) = state else { return }
-            link.send(.throttled(on))
+            guard case .relaying(let link) = state else { return }
+            link.client.send(.throttled(on))
             service.metrics.throttles.increment()
         case .revoke(let fence):
-            guard case .relaying(_, let link) = state else { return }
-            link.send(.revoked(fence: fence))
+            guard case .relaying(let link) = state else { return }
+            link.client.send(.revoked(fence: fence))
         }
     }
 
     // MARK: The end
 
     /// Tells the caller what is wrong, on the wire and in the log, and closes.
-    private func refuse(_ error: AdmissionError) {
+    func refuse(_ error: AdmissionError) {
         guard let socket else { return }
         logger.warning("caller refused", metadata: ["code": "\(error.code.rawValue)", "reason": "\(error.message)"])
         service.metrics.refused(error.code)
@@ -218,28 +197,26 @@ final class CallerConnection: WebSocketHandler {
     }
 
     private func end(_ code: UInt16, _ reason: String) {
-        deadline?.cancel()
-        // Closing the link calls `linkClosed` at once: by then the state must say that this is wanted.
-        let relaying = state
-        state = .closed
-        if case .relaying(_, let link) = relaying { link.close() }
+        letGo()
         // A close reason has at most 123 bytes.
         socket?.close(WebSocketClosure.Code(rawValue: code), reason: String(reason.prefix(120)))
     }
 
-    /// The dispatcher is going away for good.
-    func shutDown() { refuse(AdmissionError(.draining, "this dispatcher is shutting down, connect again")) }
-}
+    /// Nothing more is passed on in either direction.
+    private func letGo() {
+        deadline?.cancel()
+        if let observation { service.watch?.cancel(observation) }
+        observation = nil
+        // Closing a link reports its end at once: by then the state must say that this is wanted.
+        let links = [currentLink, previous].compactMap { $0 }
+        state = .closed
+        previous = nil
+        for link in links { link.client.close() }
+    }
 
-extension AdmissionError.Code {
-    init(_ refusal: RelayRefusal) {
-        switch refusal {
-        case .badTicket, .claimLost, .storeUnavailable, .incompatible: self = .unavailable
-        case .full: self = .full
-        case .draining: self = .draining
-        case .unknownAgent: self = .unknownAgent
-        case .badHandshake: self = .badRequest
-        case .providerUnavailable: self = .unavailable
-        }
+    /// The dispatcher is going away. `all`: also those who cannot come back to their session over another dispatcher.
+    func shutDown(all: Bool) {
+        guard all || request.canResume && call?.resumeToken.isEmpty == false else { return }
+        refuse(AdmissionError(.draining, "this dispatcher is shutting down, connect again"))
     }
 }

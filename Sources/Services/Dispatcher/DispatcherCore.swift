@@ -9,10 +9,18 @@ package final class DispatcherCore: Sendable {
     let logger: Logger
     let metrics: DispatcherMetrics
     let connections = CallerConnections()
+    /// Nil: clients cannot come back.
+    let returns: (any Returns)?
+    /// Nil: only the end of a link tells that a worker is gone.
+    let watch: WorkerWatch?
     private let draining = Mutex(false)
 
-    package init(admission: Admission, logger: Logger, registry: MetricsRegistry) {
+    package init(
+        admission: Admission, returns: (any Returns)? = nil, watch: WorkerWatch? = nil, logger: Logger, registry: MetricsRegistry
+    ) {
         self.admission = admission
+        self.returns = returns
+        self.watch = watch
         self.logger = logger
         self.metrics = DispatcherMetrics(registry: registry)
     }
@@ -20,10 +28,66 @@ package final class DispatcherCore: Sendable {
     package var isDraining: Bool { draining.withLock { $0 } }
     package var liveCallers: Int { connections.count }
 
-    /// New callers are refused from now on; live ones go on.
-    package func drain() { draining.withLock { $0 = true } }
+    /// New callers are refused from now on. Those who can come back to their sessions are sent away with 1012; the others go on.
+    package func drain() {
+        draining.withLock { $0 = true }
+        connections.shutDown(all: false)
+    }
     /// Closes every caller's connection with 1012.
-    package func shutDown() { connections.shutDown() }
+    package func shutDown() { connections.shutDown(all: true) }
+}
+
+/// What a caller's connection asks of Redis and the store.
+extension DispatcherCore {
+    /// A new call with a place for it; or the call that a client has come back to, with the worker that has it, where that lives.
+    func admit(_ request: Admission.Request) async throws -> (RelayedCall, WorkerPlace?) {
+        if let token = request.resumeToken { return try await readmit(token) }
+        let admitted = try await admission.admit(request)
+        var call = RelayedCall(session: admitted.session, tenant: admitted.tenant, generation: 1, weight: 1, fence: admitted.fence)
+        if request.canResume { call.resumeToken = await resumeToken(for: call) }
+        return (call, admitted.place)
+    }
+
+    private func readmit(_ token: String) async throws -> (RelayedCall, WorkerPlace?) {
+        guard let returns else { throw AdmissionError(.badToken, "this service has no resume tokens") }
+        let (record, generation, standing) = try await returns.find(token)
+        var call = RelayedCall(
+            session: record.session, tenant: record.tenant, generation: generation, weight: record.weight, fence: standing.fence)
+        call.oldToken = token
+        call.resumeToken = await resumeToken(for: call)
+        let isGone = watch.map { !$0.isAlive(standing.owner) } ?? false
+        return (call, isGone ? nil : WorkerPlace(standing))
+    }
+
+    /// Empty where Redis does not take it: the call goes on, and cannot be resumed.
+    private func resumeToken(for call: RelayedCall) async -> String {
+        let record = ReturnRecord(session: call.session, tenant: call.tenant, weight: call.weight)
+        return (try? await returns?.mint(record)) ?? ""
+    }
+
+    /// A worker for a call that has none, and where the session stands when that may have changed.
+    func relocate(_ call: RelayedCall, _ move: RelayMove) async throws -> (SessionStanding?, WorkerPlace) {
+        var standing: SessionStanding?
+        if let returns {
+            if !call.resumeToken.isEmpty, await returns.isSuperseded(call.session, generation: call.generation) {
+                throw AdmissionError(.superseded, "the call goes on over another connection")
+            }
+            // A worker that did not answer may have claimed the session all the same.
+            if move.attempts > 1 { standing = try await returns.standing(of: call.session, tenant: call.tenant) }
+        }
+        let excluded = move.excluded.union(watch?.dead ?? [])
+        return (standing, try await admission.workers.place(weight: call.weight, excluding: excluded))
+    }
+}
+
+extension WorkerPlace {
+    /// The worker that has a session; nothing has to be reserved there.
+    fileprivate init?(_ standing: SessionStanding) {
+        guard let colon = standing.address.lastIndex(of: ":"), let port = Int(standing.address[standing.address.index(after: colon)...]) else {
+            return nil
+        }
+        self.init(worker: standing.owner, host: String(standing.address[..<colon]), port: port, reservation: "")
+    }
 }
 
 /// The callers that are connected now.
@@ -45,9 +109,9 @@ final class CallerConnections: Sendable {
         entries.withLock { $0[ObjectIdentifier(connection)] = nil }
     }
 
-    func shutDown() {
+    func shutDown(all: Bool) {
         for entry in entries.withLock({ Array($0.values) }) {
-            entry.eventLoop.execute { entry.connection.value.shutDown() }
+            entry.eventLoop.execute { entry.connection.value.shutDown(all: all) }
         }
     }
 }
@@ -58,6 +122,7 @@ struct DispatcherMetrics: Sendable {
     let callersGone: Counter
     let workersLost: Counter
     let throttles: Counter
+    private let moves: [RelayMove.Reason: Histogram]
     private let refusals: [AdmissionError.Code: Counter]
 
     init(registry: MetricsRegistry) {
@@ -65,6 +130,13 @@ struct DispatcherMetrics: Sendable {
         callersGone = registry.counter("parley_dispatcher_callers_gone_total", help: "WebSocket callers that are gone again.")
         workersLost = registry.counter("parley_dispatcher_workers_lost_total", help: "Relay links that broke during a call.")
         throttles = registry.counter("parley_dispatcher_throttles_total", help: "Changes of back pressure from callers.")
+        var moves: [RelayMove.Reason: Histogram] = [:]
+        for reason in [RelayMove.Reason.opened, .takeover, .drain] {
+            moves[reason] = registry.histogram(
+                "parley_dispatcher_move_seconds", help: "From the moment a call needs a worker until one has it.",
+                labels: ["reason": reason.rawValue])
+        }
+        self.moves = moves
         var refusals: [AdmissionError.Code: Counter] = [:]
         for code in AdmissionError.Code.allCases {
             refusals[code] = registry.counter(
@@ -73,5 +145,8 @@ struct DispatcherMetrics: Sendable {
         self.refusals = refusals
     }
 
+    func moved(_ move: RelayMove) {
+        moves[move.reason]?.observe(Double((NIODeadline.now() - move.since).nanoseconds) / 1e9)
+    }
     func refused(_ code: AdmissionError.Code) { refusals[code]?.increment() }
 }

@@ -12,8 +12,7 @@ final class RelayedMedia: MediaPort, @unchecked Sendable {
     private let link: RelayServerLink
     private let fence: UInt64
     private var codec: PipecatCodec
-    /// Number of the last caller message that was handled.
-    private var handled: UInt64 = 0
+    private(set) var handled: UInt64 = 0
     private var released: UInt64 = 0
     private var dirty = false
     /// What the client was told last about the end of its call: the close frame says the same.
@@ -41,8 +40,11 @@ final class RelayedMedia: MediaPort, @unchecked Sendable {
         return incoming
     }
 
-    var handshake: ByteBuffer { codec.handshake }
-    var protocolName: String { codec.clientVersion.map { "rtvi/\($0)+protobuf" } ?? "pipecat/protobuf" }
+    var client: ClientRecord {
+        ClientRecord(
+            protocolName: codec.clientVersion.map { "rtvi/\($0)+protobuf" } ?? "pipecat/protobuf",
+            handshake: Array(codec.handshake.readableBytesView))
+    }
 
     // MARK: Out
 
@@ -54,8 +56,8 @@ final class RelayedMedia: MediaPort, @unchecked Sendable {
         dirty = true
     }
 
-    func clear(reply: ReplyNumber) {
-        link.write(.clear(fence: fence, reply: reply))
+    func clear(reply: ReplyNumber, heard: SessionTime) {
+        link.write(.clear(fence: fence, reply: reply, sample: heard.samples))
         control(PipecatCodec.interruption)
     }
 
@@ -64,10 +66,15 @@ final class RelayedMedia: MediaPort, @unchecked Sendable {
         for message in codec.encode(notice) { control(message) }
     }
 
-    func release() {
-        guard handled > released else { return }
-        released = handled
-        link.write(.release(number: handled))
+    func release(through number: UInt64) {
+        guard number > released else { return }
+        released = number
+        link.write(.release(number: number))
+        dirty = true
+    }
+
+    func handOver() {
+        link.write(.handover(fence: fence))
         dirty = true
     }
 

@@ -1,5 +1,6 @@
 import Audio
 import Conversation
+import Foundation
 import Logging
 import NIOCore
 import PipecatBackend
@@ -11,22 +12,34 @@ import SwiftProtobuf
 ///
 /// Unchecked because it is confined to the link's event loop: the channel calls it there, and what was awaited comes back there.
 final class RelayedSession: RelayServerHandler, @unchecked Sendable {
+    private struct Run {
+        let attach: RelayAttach
+        let session: VoiceSession
+        let media: RelayedMedia
+        let clockKey: Int
+        /// Messages of the caller that an earlier owner has put into the log.
+        let covered: UInt64
+        let pressed: UInt64
+    }
+
     private enum State {
         case waiting
+        /// A control connection: beats go out.
+        case watched(RepeatedTask)
         /// Messages that arrive while the session is claimed; at most 15 s of audio, as the relay keeps.
         case claiming(RelayAttach, [MessageToWorker])
-        case running(RelayAttach, VoiceSession, RelayedMedia, clockKey: Int)
+        case running(Run)
         case ended
     }
 
     /// A caller that sends more than this while its session is claimed is cut off.
     private static let maximumWaiting = 2_048
+    private static let beat = TimeAmount.milliseconds(100)
 
     private let core: WorkerCore
     private let link: RelayServerLink
     private let clock: MediaClock
     private var state = State.waiting
-    private let weight = 1.0
 
     init(core: WorkerCore, link: RelayServerLink, clock: MediaClock) {
         self.core = core
@@ -38,61 +51,97 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
 
     func received(_ message: MessageToWorker) {
         switch (state, message) {
-        case (.waiting, .attach(let attach)): claim(attach)
+        case (.waiting, .attach(let attach)): take(attach)
+        case (.waiting, .watch(let ticket)): watch(ticket)
         case (.claiming(let attach, var waiting), _):
             waiting.append(message)
-            guard waiting.count <= Self.maximumWaiting else { return refuse(.badHandshake, "too many messages before the session was taken") }
+            guard waiting.count <= Self.maximumWaiting else { return failed(.badHandshake, "too many messages before the session was taken") }
             state = .claiming(attach, waiting)
-        case (.running(_, let session, let media, _), _): pass(message, to: session, media)
-        case (.waiting, _): refuse(.badHandshake, "the first message of a link must be 'attach'")
-        case (.ended, _): break
+        case (.running(let run), _): pass(message, to: run)
+        case (.waiting, _): refuse(.badHandshake, "the first message of a link must be 'attach' or 'watch'")
+        case (.ended, _), (.watched, _): break
         }
     }
 
     func closed(_ error: (any Error)?) {
         switch state {
-        case .running(_, let session, _, _): session.assumeIsolated { $0.clientDisconnected("relay link closed") }
+        case .running(let run): run.session.assumeIsolated { $0.detach("relay link closed") }
+        case .watched(let task):
+            task.cancel()
+            state = .ended
         case .waiting, .claiming, .ended: state = .ended
         }
     }
 
-    private func pass(_ message: MessageToWorker, to session: VoiceSession, _ media: RelayedMedia) {
+    private func watch(_ ticket: String) {
+        if let problem = core.checkTicket(ticket, RelayTickets.watch, 0) { return refuse(.badTicket, problem) }
+        let bound = NIOLoopBound(self, eventLoop: link.eventLoop)
+        state = .watched(
+            link.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: Self.beat) { _ in
+                bound.value.link.send(.beat(draining: bound.value.core.isDraining))
+            })
+    }
+
+    private func pass(_ message: MessageToWorker, to run: Run) {
+        let session = run.session
         switch message {
-        case .caller(let number, _, let text, let bytes): caller(media.receive(number, text: text, bytes), session)
+        case .caller(let number, _, let text, let bytes):
+            if let incoming = run.media.receive(number, text: text, bytes) { handle(incoming, number, run) }
+            if number == run.attach.lastKept { session.assumeIsolated { $0.replayEnded() } }
         case .throttled(let on): session.assumeIsolated { $0.throttled(on) }
-        case .detached(let reason): session.assumeIsolated { $0.clientDisconnected(reason) }
+        case .detached(let reason, isFinal: true): session.assumeIsolated { $0.clientDisconnected(reason) }
+        case .detached(let reason, isFinal: false): session.assumeIsolated { $0.detach(reason) }
         case .revoked(let fence):
             core.logger.notice("session lost to a higher fence", metadata: ["session": "\(session.identity.session)", "fence": "\(fence)"])
             session.assumeIsolated { $0.lost() }
-        case .delivered, .attach: break
+        case .attach, .watch: break
         }
     }
 
-    private func caller(_ incoming: PipecatCodec.Incoming?, _ session: VoiceSession) {
+    private func handle(_ incoming: PipecatCodec.Incoming, _ number: UInt64, _ run: Run) {
+        let session = run.session
         switch incoming {
         case .audio(let bytes, let rate, let channels):
+            // A turn of the log has these words.
+            guard number > run.covered else { return }
             let now = Int64(NIODeadline.now().uptimeNanoseconds)
-            session.assumeIsolated { $0.callerAudio(bytes, sampleRate: rate, channels: channels, arrival: now) }
-        case .input(let input): session.assumeIsolated { $0.receive(input) }
+            let isReplay = number <= run.attach.lastKept
+            session.assumeIsolated { $0.callerAudio(bytes, sampleRate: rate, channels: channels, arrival: now, isReplay: isReplay) }
+        case .input(.ready): session.assumeIsolated { $0.receive(.ready) }
+        case .input(let input):
+            guard number > run.covered else { return }
+            session.assumeIsolated { $0.receive(input, isLogged: number <= run.pressed) }
         case .violation(let reason): session.assumeIsolated { $0.violated(reason) }
-        case .answer, nil: break
+        case .answer: break
         }
     }
 
     // MARK: Taking the session
 
-    private func claim(_ attach: RelayAttach) {
+    private func take(_ attach: RelayAttach) {
         guard attach.version == RelayAttach.currentVersion else {
             return refuse(.incompatible, "this worker speaks version \(RelayAttach.currentVersion) of the relay link")
         }
         if let problem = core.checkTicket(attach.ticket, attach.session, attach.seenFence) { return refuse(.badTicket, problem) }
         if core.isDraining { return refuse(.draining, "this worker takes no new sessions") }
+        if core.isSuperseded(attach) { return refuse(.superseded, "the client has connected again since") }
         state = .claiming(attach, [])
-        core.sessionStarted(weight: weight, reservation: attach.reservation)
+        core.sessionStarted(weight: attach.weight, reservation: attach.reservation)
+        let bound = NIOLoopBound(self, eventLoop: link.eventLoop)
+        let eventLoop = link.eventLoop
+        core.whenFree(attach) { slot in
+            eventLoop.execute { bound.value.claim(attach, slot) }
+        }
+    }
+
+    /// The session may be here already, on another link: it is given up first, so that its log is whole.
+    private func claim(_ attach: RelayAttach, _ slot: TakeoverSlot?) {
+        guard case .claiming = state else { return freeUnused(attach, slot) }
         let core = core
         let eventLoop = link.eventLoop
         // The link lives on its event loop; claim and agent come from the store, in one hop back.
         Task { [self] in
+            await core.giveUp(attach.session, for: attach)
             let result: Result<(ClaimedSession, Agents), any Error>
             do {
                 let claimed = try await core.store.claim(
@@ -101,40 +150,64 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
             } catch {
                 result = .failure(error)
             }
-            eventLoop.execute { self.claimed(result) }
+            eventLoop.execute {
+                self.claimed(attach, result)
+                core.free(slot)
+            }
         }
     }
 
-    private func claimed(_ result: Result<(ClaimedSession, Agents), any Error>) {
-        guard case .claiming(let attach, let waiting) = state else { return abandoned(result) }
+    private func freeUnused(_ attach: RelayAttach, _ slot: TakeoverSlot?) {
+        core.sessionEnded(weight: attach.weight)
+        core.free(slot)
+    }
+
+    private func claimed(_ attach: RelayAttach, _ result: Result<(ClaimedSession, Agents), any Error>) {
+        guard case .claiming(_, let waiting) = state else { return abandoned(attach, result) }
         do {
             let (claimed, agents) = try result.get()
-            let (session, media) = try makeSession(attach, claimed, agents)
-            let bound = NIOLoopBound(session, eventLoop: link.eventLoop)
-            let key = clock.add { now in bound.value.assumeIsolated { $0.tick(now) } }
-            state = .running(attach, session, media, clockKey: key)
-            link.write(.accepted(fence: claimed.fence))
-            let worker = core.name
-            session.assumeIsolated {
-                $0.start(
-                    worker: worker, reason: attach.reason, attachment: attach.attachment, protocolName: media.protocolName)
-            }
-            for message in waiting { pass(message, to: session, media) }
-            link.flush()
+            try run(attach, claimed, agents, waiting)
         } catch let error as ConfigurationFileError {
             failed(.unknownAgent, error.description)
         } catch let error as ProviderError {
             failed(.providerUnavailable, error.description)
+        } catch let error as SessionLogError {
+            failed(RelayRefusal(error.code), "\(error)")
         } catch {
             failed(.claimLost, "\(error)")
         }
+    }
+
+    private func run(_ attach: RelayAttach, _ claimed: ClaimedSession, _ agents: Agents, _ waiting: [MessageToWorker]) throws {
+        let (session, media) = try makeSession(attach, claimed, agents)
+        let bound = NIOLoopBound(session, eventLoop: link.eventLoop)
+        let key = clock.add { now in bound.value.assumeIsolated { $0.tick(now) } }
+        let leg = agents.state.legs[1]
+        let isSame = leg?.latest?.attachment == attach.attachment
+        let run = Run(
+            attach: attach, session: session, media: media, clockKey: key, covered: isSame ? leg?.covered ?? 0 : 0,
+            pressed: isSame ? leg?.pressed ?? 0 : 0)
+        state = .running(run)
+        core.add(session, attach)
+        link.write(.accepted(fence: claimed.fence))
+        session.assumeIsolated { $0.start(start(attach)) }
+        for message in waiting { pass(message, to: run) }
+        link.flush()
+    }
+
+    private func start(_ attach: RelayAttach) -> SessionStart {
+        SessionStart(
+            worker: core.name, reason: attach.reason, attachment: attach.attachment, generation: attach.generation,
+            delivered: attach.deliveredReply == 0
+                ? nil : .init(reply: attach.deliveredReply, position: SessionTime(samples: attach.deliveredSample)),
+            resumeToken: attach.resumeToken, window: core.reconnectWindow, hasReplay: attach.lastKept >= max(1, attach.firstKept))
     }
 
     private func makeSession(
         _ attach: RelayAttach, _ claimed: ClaimedSession, _ agents: Agents
     ) throws -> (VoiceSession, RelayedMedia) {
         var codec = PipecatCodec()
-        codec.restore(attach.handshake)
+        codec.restore(ByteBuffer(bytes: agents.state.legs[1]?.latest?.handshake ?? .init()))
         let media = RelayedMedia(link: link, fence: claimed.fence, codec: codec)
         let providers = try core.environment.providers(for: agents.current)
         var logger = core.logger
@@ -146,24 +219,26 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
             identity: .init(session: attach.session, tenant: attach.tenant), agent: agents.current, environment: core.environment,
             providers: providers, handOffs: agents.targets(core: core, logger: logger), state: agents.state, journal: journal,
             port: media, eventLoop: loop, logger: logger
-        ) { [weak self] reason in
-            self?.ended(reason)
+        ) { [self] reason in
+            // Held until then: a session may outlive its link.
+            ended(reason)
         }
         return (session, media)
     }
 
     private func lost(_ reason: String) {
-        guard case .running(_, let session, _, _) = state else { return }
-        core.logger.notice("session lost", metadata: ["session": "\(session.identity.session)", "reason": "\(reason)"])
-        session.assumeIsolated { $0.lost() }
+        guard case .running(let run) = state else { return }
+        core.logger.notice("session lost", metadata: ["session": "\(run.session.identity.session)", "reason": "\(reason)"])
+        run.session.assumeIsolated { $0.lost() }
     }
 
     // MARK: The end
 
-    /// The caller was gone before the session was claimed: its log says so, and its room on this worker is free again.
-    private func abandoned(_ result: Result<(ClaimedSession, Agents), any Error>) {
-        core.sessionEnded(weight: weight)
-        guard case .success((let claimed, _)) = result else { return }
+    /// The link was gone before the session was claimed. One that had not begun ends here; another one is brought again by whoever has its
+    /// caller, or left to the reaper.
+    private func abandoned(_ attach: RelayAttach, _ result: Result<(ClaimedSession, Agents), any Error>) {
+        core.sessionEnded(weight: attach.weight)
+        guard attach.reason == "opened", case .success((let claimed, _)) = result else { return }
         let journal = core.store.journal(for: claimed, on: link.eventLoop) { _ in }
         let closed = Event.OneOf_Body.closed(.with {
             $0.reason = EndReason.clientDisconnected.rawValue
@@ -175,15 +250,16 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
     }
 
     private func ended(_ reason: EndReason) {
-        guard case .running(let attach, _, _, let key) = state else { return }
+        guard case .running(let run) = state else { return }
         state = .ended
-        clock.remove(key)
-        core.sessionEnded(weight: weight)
-        core.logger.info("session ended", metadata: ["session": "\(attach.session)", "reason": "\(reason.rawValue)"])
+        clock.remove(run.clockKey)
+        core.remove(run.session)
+        core.sessionEnded(weight: run.attach.weight)
+        core.logger.info("session ended", metadata: ["session": "\(run.attach.session)", "reason": "\(reason.rawValue)"])
     }
 
     private func failed(_ code: RelayRefusal, _ reason: String) {
-        core.sessionEnded(weight: weight)
+        if case .claiming(let attach, _) = state { core.sessionEnded(weight: attach.weight) }
         refuse(code, reason)
     }
 
@@ -191,5 +267,16 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
         core.logger.warning("link refused", metadata: ["code": "\(code)", "reason": "\(reason)"])
         state = .ended
         link.send(.refused(code: code, reason: reason))
+    }
+}
+
+extension RelayRefusal {
+    init(_ code: SessionLogError.Code) {
+        switch code {
+        case .claimLost: self = .claimLost
+        case .notFound: self = .over
+        case .newerEvents: self = .incompatible
+        default: self = .storeUnavailable
+        }
     }
 }

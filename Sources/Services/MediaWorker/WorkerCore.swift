@@ -1,5 +1,6 @@
 package import Conversation
 package import Logging
+import NIOCore
 import SessionLog
 import Synchronization
 package import Telemetry
@@ -21,21 +22,26 @@ package final class WorkerCore: Sendable {
     let checkTicket: @Sendable (_ ticket: String, _ session: String, _ fence: UInt64) -> String?
     let sessionsGauge: Gauge
     let sessionsTotal: Counter
+    let reconnectWindow: Duration
     private let load = Mutex(Load())
     private let draining = Mutex(false)
+    let sessions = Mutex<[String: Owned]>([:])
+    let takeovers = Mutex(TakeoverQueue())
     private let agents = Mutex<[String: AgentDefinition]>([:])
     private let loadChanged: @Sendable () -> Void
 
     /// `checkTicket` returns what is wrong with a ticket, or nil.
     package init(
         name: String, capacity: Double, store: any SessionOwning, environment: SessionEnvironment, registry: MetricsRegistry,
-        logger: Logger, checkTicket: @escaping @Sendable (String, String, UInt64) -> String?, loadChanged: @escaping @Sendable () -> Void = {}
+        logger: Logger, reconnectWindow: Duration = .seconds(30),
+        checkTicket: @escaping @Sendable (String, String, UInt64) -> String?, loadChanged: @escaping @Sendable () -> Void = {}
     ) {
         self.name = name
         self.capacity = capacity
         self.store = store
         self.environment = environment
         self.logger = logger
+        self.reconnectWindow = reconnectWindow
         self.checkTicket = checkTicket
         self.loadChanged = loadChanged
         self.sessionsGauge = registry.gauge("parley_worker_sessions", help: "Sessions that this worker carries.")
@@ -43,9 +49,15 @@ package final class WorkerCore: Sendable {
     }
 
     package var isDraining: Bool { draining.withLock { $0 } }
+    /// No new sessions from now on; the live ones are handed over, each between two turns.
     package func drain() {
         draining.withLock { $0 = true }
         loadChanged()
+        for owned in sessions.withLock({ Array($0.values) }) { Self.handOver(owned.session) }
+    }
+
+    static func handOver(_ session: VoiceSession) {
+        session.eventLoop.execute { session.assumeIsolated { $0.handOver() } }
     }
 
     /// The load now; `usedReservations` are handed out once.

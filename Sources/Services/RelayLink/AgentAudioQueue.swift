@@ -63,9 +63,17 @@ package struct AgentAudioQueue: Sendable {
         if held.count > Self.maximumHeldControl { isStuck = true }
     }
 
-    /// Drops held audio of `reply` and earlier ones.
-    package mutating func clear(fence: UInt64, reply: UInt32, _ perform: (Action) -> Void) {
+    /// Drops held audio of `reply` and earlier ones; the caller has dropped what it had behind `sample` of it.
+    package mutating func clear(fence: UInt64, reply: UInt32, sample: Int64, _ perform: (Action) -> Void) {
         guard accept(fence, perform) else { return }
+        if reply >= deliveredReply { deliver(reply: reply, sample: sample) }
+        dropAudio(through: reply)
+    }
+
+    /// The session's worker is gone: the next one sends again what has not been delivered.
+    package mutating func workerChanged() { dropAudio(through: .max) }
+
+    private mutating func dropAudio(through reply: UInt32) {
         var kept: CircularBuffer<Held> = CircularBuffer(initialCapacity: 16)
         for item in held {
             if let of = item.reply, of <= reply {

@@ -26,6 +26,13 @@ package struct KeptMessages: Sendable {
 
     /// Number of the first message that would be replayed.
     package var firstKept: UInt64 { messages.first?.number ?? next }
+    /// Number of the last message that came; 0 before the first.
+    package var last: UInt64 { next - 1 }
+    /// From the first to the last kept message.
+    package var spanMicroseconds: Int64 {
+        guard let first = messages.first, let last = messages.last else { return 0 }
+        return last.arrivalMicroseconds - first.arrivalMicroseconds
+    }
     package var count: Int { messages.count }
     package var all: some Sequence<Message> { messages }
 

@@ -30,11 +30,13 @@ package enum RelayCodec {
                 out.writeMultipleIntegers(UInt8(2), number, arrival, UInt8(text ? 1 : 0))
                 out.writeImmutableBuffer(bytes)
             case .throttled(let on): out.writeMultipleIntegers(UInt8(3), UInt8(on ? 1 : 0))
-            case .delivered(let reply, let sample): out.writeMultipleIntegers(UInt8(4), reply, sample)
-            case .detached(let reason):
-                out.writeInteger(UInt8(5))
+            case .detached(let reason, let isFinal):
+                out.writeMultipleIntegers(UInt8(4), UInt8(isFinal ? 1 : 0))
                 out.writeText(reason)
-            case .revoked(let fence): out.writeMultipleIntegers(UInt8(6), fence)
+            case .revoked(let fence): out.writeMultipleIntegers(UInt8(5), fence)
+            case .watch(let ticket):
+                out.writeInteger(UInt8(6))
+                out.writeText(ticket)
             }
         }
     }
@@ -53,14 +55,13 @@ package enum RelayCodec {
             case .control(let fence, let text, let bytes):
                 out.writeMultipleIntegers(UInt8(68), fence, UInt8(text ? 1 : 0))
                 out.writeImmutableBuffer(bytes)
-            case .clear(let fence, let reply): out.writeMultipleIntegers(UInt8(69), fence, reply)
+            case .clear(let fence, let reply, let sample): out.writeMultipleIntegers(UInt8(69), fence, reply, sample)
             case .release(let number): out.writeMultipleIntegers(UInt8(70), number)
-            case .handover(let fence, let events):
-                out.writeMultipleIntegers(UInt8(71), fence, UInt32(events.count))
-                for event in events { out.writeField(event) }
+            case .handover(let fence): out.writeMultipleIntegers(UInt8(71), fence)
             case .end(let code, let reason):
                 out.writeMultipleIntegers(UInt8(72), code)
                 out.writeText(reason)
+            case .beat(let draining): out.writeMultipleIntegers(UInt8(73), UInt8(draining ? 1 : 0))
             }
         }
     }
@@ -76,10 +77,10 @@ package enum RelayCodec {
             return .caller(number: number, arrivalMicroseconds: arrival, text: text, bytes: body)
         case 3: return .throttled(try body.integer(UInt8.self) != 0)
         case 4:
-            let reply = try body.integer(UInt32.self)
-            return .delivered(reply: reply, sample: try body.integer(Int64.self))
-        case 5: return .detached(reason: try body.text())
-        case 6: return .revoked(fence: try body.integer(UInt64.self))
+            let isFinal = try body.integer(UInt8.self) != 0
+            return .detached(reason: try body.text(), isFinal: isFinal)
+        case 5: return .revoked(fence: try body.integer(UInt64.self))
+        case 6: return .watch(ticket: try body.text())
         case let type: throw RelayError(.unknownType, "message type \(type) is not known to this worker")
         }
     }
@@ -102,17 +103,14 @@ package enum RelayCodec {
             return .control(fence: fence, text: try body.integer(UInt8.self) != 0, bytes: body)
         case 69:
             let fence = try body.integer(UInt64.self)
-            return .clear(fence: fence, reply: try body.integer(UInt32.self))
+            let reply = try body.integer(UInt32.self)
+            return .clear(fence: fence, reply: reply, sample: try body.integer(Int64.self))
         case 70: return .release(number: try body.integer(UInt64.self))
-        case 71:
-            let fence = try body.integer(UInt64.self)
-            let count = try body.integer(UInt32.self)
-            var events: [ByteBuffer] = []
-            for _ in 0..<count { events.append(try body.field()) }
-            return .handover(fence: fence, events: events)
+        case 71: return .handover(fence: try body.integer(UInt64.self))
         case 72:
             let code = try body.integer(UInt16.self)
             return .end(code: code, reason: try body.text())
+        case 73: return .beat(draining: try body.integer(UInt8.self) != 0)
         case let type: throw RelayError(.unknownType, "message type \(type) is not known to this dispatcher")
         }
     }
@@ -126,10 +124,14 @@ package enum RelayCodec {
 
     private static func encode(_ attach: RelayAttach, into out: inout ByteBuffer) {
         out.writeMultipleIntegers(UInt8(1), attach.version)
-        for text in [attach.ticket, attach.session, attach.tenant, attach.attachment, attach.backend] { out.writeText(text) }
+        for text in [attach.ticket, attach.session, attach.tenant, attach.attachment] { out.writeText(text) }
+        out.writeInteger(attach.generation)
+        for text in [attach.resumeToken, attach.backend] { out.writeText(text) }
         out.writeField(attach.handshake)
-        out.writeMultipleIntegers(attach.seenFence, attach.firstKept, attach.deliveredReply, attach.deliveredSample)
+        out.writeMultipleIntegers(attach.seenFence, attach.firstKept, attach.lastKept, UInt8(attach.isUrgent ? 1 : 0))
+        out.writeMultipleIntegers(attach.deliveredReply, attach.deliveredSample)
         out.writeText(attach.reservation)
+        out.writeInteger(attach.weight.bitPattern)
         out.writeText(attach.reason)
     }
 
@@ -137,9 +139,11 @@ package enum RelayCodec {
         let version = try body.integer(UInt16.self)
         var attach = RelayAttach(
             ticket: try body.text(), session: try body.text(), tenant: try body.text(), attachment: try body.text(),
-            backend: try body.text(), handshake: try body.field(), seenFence: try body.integer(UInt64.self),
-            firstKept: try body.integer(UInt64.self), deliveredReply: try body.integer(UInt32.self),
-            deliveredSample: try body.integer(Int64.self), reservation: try body.text(), reason: try body.text())
+            generation: try body.integer(UInt32.self), resumeToken: try body.text(), backend: try body.text(),
+            handshake: try body.field(), seenFence: try body.integer(UInt64.self), firstKept: try body.integer(UInt64.self),
+            lastKept: try body.integer(UInt64.self), isUrgent: try body.integer(UInt8.self) != 0,
+            deliveredReply: try body.integer(UInt32.self), deliveredSample: try body.integer(Int64.self), reservation: try body.text(),
+            weight: Double(bitPattern: try body.integer(UInt64.self)), reason: try body.text())
         attach.version = version
         return attach
     }

@@ -5,6 +5,8 @@ import Foundation
 package struct RelayTickets: Sendable {
     package static let lifetime = Duration.seconds(30)
     private static let role = "relay"
+    /// What a control connection names instead of a session.
+    package static let watch = "watch"
 
     private let keys: KeyRing
 

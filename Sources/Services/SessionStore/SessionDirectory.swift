@@ -120,6 +120,7 @@ struct SessionDirectory: Sendable {
     func load(_ request: StoreLoadRequest) async throws -> StoreLoadReply {
         let session = try id(request.session)
         let header = try await header(of: session, tenant: request.tenant)
+        guard request.fromSequence < .max else { return .with { $0.header = header } }
         let log = try await send(RedisCommand("XRANGE", .string(RedisKeys.log(session)), "-", "+"))
         return .with {
             $0.header = header

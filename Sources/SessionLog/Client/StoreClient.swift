@@ -107,6 +107,11 @@ package final class StoreClient: Sendable {
         return try await call { try await $0.load(request, options: $1) }
     }
 
+    /// Header of a session, without its log.
+    package func header(tenant: String, session: String) async throws(SessionLogError) -> StoreHeader {
+        try await load(tenant: tenant, session: session, from: .max).header
+    }
+
     /// Gives the owner a command and waits, until the request's deadline, for it to be in the log.
     ///
     /// - Throws: `timeout` when the owner has not logged it by then; ask again with the same id to learn what became of it.

@@ -20,14 +20,16 @@ package struct DigitRedaction: RedactionHook {
         case .userTurn(var value): return change(&value, \.text).map { .userTurn($0) }
         case .userPartial(var value): return change(&value, \.text).map { .userPartial($0) }
         case .sentence(var value): return change(&value, \.text).map { .sentence($0) }
-        case .heard(var value): return change(&value, \.text).map { .heard($0) }
+        case .heard(var value):
+            let (first, second) = (change(&value, \.text), change(&value, \.remaining))
+            return first == nil && second == nil ? nil : .heard(value)
         case .toolCalled(var value): return change(&value, \.arguments).map { .toolCalled($0) }
         case .toolReturned(var value): return change(&value, \.content).map { .toolReturned($0) }
         case .command(var value): return change(&value, \.payload).map { .command($0) }
         case .slotFilled(var value):
             let (first, second) = (change(&value, \.value), change(&value, \.words))
             return first == nil && second == nil ? nil : .slotFilled(value)
-        case .opened, .attached, .detached, .claimed, .replyStarted, .sentenceAudio, .handedOff, .flowMoved, .dtmf,
+        case .opened, .attached, .detached, .claimed, .replyStarted, .replyWritten, .sentenceAudio, .handedOff, .flowMoved, .dtmf,
             .latency, .usage,
             .error, .closed:
             return nil

@@ -345,6 +345,14 @@ package nonisolated struct Event: Sendable {
     set {body = .closed(newValue)}
   }
 
+  package var replyWritten: ReplyWritten {
+    get {
+      if case .replyWritten(let v)? = body {return v}
+      return ReplyWritten()
+    }
+    set {body = .replyWritten(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -369,6 +377,7 @@ package nonisolated struct Event: Sendable {
     case usage(Usage)
     case error(Failure)
     case closed(Closed)
+    case replyWritten(ReplyWritten)
 
   }
 
@@ -424,6 +433,9 @@ package nonisolated struct Attached: Sendable {
   package var `protocol`: String = String()
 
   package var dispatcher: String = String()
+
+  /// 1, 2, 3 ... connections of this leg's client; the highest counts
+  package var generation: UInt32 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -487,6 +499,9 @@ package nonisolated struct UserTurn: Sendable {
   /// provider/model
   package var speechToText: String = String()
 
+  /// number of the caller's last message that the turn covers, within the attachment; 0 = not known
+  package var through: UInt64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -529,6 +544,21 @@ package nonisolated struct ReplyStarted: Sendable {
   package init() {}
 }
 
+/// The model has no more to say: the reply has so many sentences. Logged where the last sentence could not say so itself.
+package nonisolated struct ReplyWritten: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var reply: UInt32 = 0
+
+  package var sentences: UInt32 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 /// Logged when it is handed to the TTS, before its audio leaves.
 package nonisolated struct Sentence: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -548,6 +578,7 @@ package nonisolated struct Sentence: Sendable {
   package init() {}
 }
 
+/// Of a sentence that goes on after a takeover: of what remained of it, from where it goes on. The last one counts.
 package nonisolated struct SentenceAudio: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -560,6 +591,9 @@ package nonisolated struct SentenceAudio: Sendable {
   package var samples: Int64 = 0
 
   package var marks: [WordMark] = []
+
+  /// more audio is on its way; logged when the sentence begins to be heard
+  package var partial: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -601,6 +635,11 @@ package nonisolated struct Heard: Sendable {
   package var interrupted: Bool = false
 
   package var complete: Bool = false
+
+  /// Neither complete nor interrupted: the reply goes on, perhaps with another worker, at `samples`, with `remaining` of this sentence.
+  package var nextSentence: UInt32 = 0
+
+  package var remaining: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -718,6 +757,8 @@ package nonisolated struct Dtmf: Sendable {
   // methods supported on all messages.
 
   package var digits: String = String()
+
+  package var through: UInt64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -846,7 +887,7 @@ nonisolated extension ToolOutcome: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension Event: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Event"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}fence\0\u{1}sequence\0\u{1}version\0\u{3}wall_clock_ms\0\u{1}position\0\u{1}leg\0\u{2}\u{a}opened\0\u{1}attached\0\u{1}detached\0\u{1}claimed\0\u{3}user_turn\0\u{3}user_partial\0\u{3}reply_started\0\u{1}sentence\0\u{3}sentence_audio\0\u{1}heard\0\u{3}tool_called\0\u{3}tool_returned\0\u{3}handed_off\0\u{3}slot_filled\0\u{3}flow_moved\0\u{1}dtmf\0\u{1}command\0\u{1}latency\0\u{1}usage\0\u{1}error\0\u{1}closed\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}fence\0\u{1}sequence\0\u{1}version\0\u{3}wall_clock_ms\0\u{1}position\0\u{1}leg\0\u{2}\u{a}opened\0\u{1}attached\0\u{1}detached\0\u{1}claimed\0\u{3}user_turn\0\u{3}user_partial\0\u{3}reply_started\0\u{1}sentence\0\u{3}sentence_audio\0\u{1}heard\0\u{3}tool_called\0\u{3}tool_returned\0\u{3}handed_off\0\u{3}slot_filled\0\u{3}flow_moved\0\u{1}dtmf\0\u{1}command\0\u{1}latency\0\u{1}usage\0\u{1}error\0\u{1}closed\0\u{3}reply_written\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1133,6 +1174,19 @@ nonisolated extension Event: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
           self.body = .closed(v)
         }
       }()
+      case 37: try {
+        var v: ReplyWritten?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .replyWritten(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .replyWritten(v)
+        }
+      }()
       default: break
       }
     }
@@ -1246,6 +1300,10 @@ nonisolated extension Event: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
       guard case .closed(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 36)
     }()
+    case .replyWritten?: try {
+      guard case .replyWritten(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 37)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -1336,7 +1394,7 @@ nonisolated extension Opened: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
 
 nonisolated extension Attached: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Attached"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}attachment\0\u{1}handshake\0\u{1}protocol\0\u{1}dispatcher\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}attachment\0\u{1}handshake\0\u{1}protocol\0\u{1}dispatcher\0\u{1}generation\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1348,6 +1406,7 @@ nonisolated extension Attached: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       case 2: try { try decoder.decodeSingularBytesField(value: &self.handshake) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.`protocol`) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.dispatcher) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.generation) }()
       default: break
       }
     }
@@ -1366,6 +1425,9 @@ nonisolated extension Attached: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if !self.dispatcher.isEmpty {
       try visitor.visitSingularStringField(value: self.dispatcher, fieldNumber: 4)
     }
+    if self.generation != 0 {
+      try visitor.visitSingularUInt32Field(value: self.generation, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1374,6 +1436,7 @@ nonisolated extension Attached: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if lhs.handshake != rhs.handshake {return false}
     if lhs.`protocol` != rhs.`protocol` {return false}
     if lhs.dispatcher != rhs.dispatcher {return false}
+    if lhs.generation != rhs.generation {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1456,7 +1519,7 @@ nonisolated extension Claimed: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
 
 nonisolated extension UserTurn: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".UserTurn"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}turn\0\u{1}text\0\u{1}input\0\u{3}speech_start\0\u{3}speech_end\0\u{1}confidence\0\u{1}language\0\u{3}ended_by\0\u{3}speech_to_text\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}turn\0\u{1}text\0\u{1}input\0\u{3}speech_start\0\u{3}speech_end\0\u{1}confidence\0\u{1}language\0\u{3}ended_by\0\u{3}speech_to_text\0\u{1}through\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1473,6 +1536,7 @@ nonisolated extension UserTurn: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       case 7: try { try decoder.decodeSingularStringField(value: &self.language) }()
       case 8: try { try decoder.decodeSingularStringField(value: &self.endedBy) }()
       case 9: try { try decoder.decodeSingularStringField(value: &self.speechToText) }()
+      case 10: try { try decoder.decodeSingularUInt64Field(value: &self.through) }()
       default: break
       }
     }
@@ -1506,6 +1570,9 @@ nonisolated extension UserTurn: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if !self.speechToText.isEmpty {
       try visitor.visitSingularStringField(value: self.speechToText, fieldNumber: 9)
     }
+    if self.through != 0 {
+      try visitor.visitSingularUInt64Field(value: self.through, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1519,6 +1586,7 @@ nonisolated extension UserTurn: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if lhs.language != rhs.language {return false}
     if lhs.endedBy != rhs.endedBy {return false}
     if lhs.speechToText != rhs.speechToText {return false}
+    if lhs.through != rhs.through {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1609,6 +1677,41 @@ nonisolated extension ReplyStarted: SwiftProtobuf.Message, SwiftProtobuf._Messag
   }
 }
 
+nonisolated extension ReplyWritten: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ReplyWritten"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}reply\0\u{1}sentences\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.reply) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.sentences) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.reply != 0 {
+      try visitor.visitSingularUInt32Field(value: self.reply, fieldNumber: 1)
+    }
+    if self.sentences != 0 {
+      try visitor.visitSingularUInt32Field(value: self.sentences, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ReplyWritten, rhs: ReplyWritten) -> Bool {
+    if lhs.reply != rhs.reply {return false}
+    if lhs.sentences != rhs.sentences {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Sentence: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Sentence"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}reply\0\u{1}index\0\u{1}text\0\u{1}last\0")
@@ -1656,7 +1759,7 @@ nonisolated extension Sentence: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
 
 nonisolated extension SentenceAudio: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SentenceAudio"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}reply\0\u{1}index\0\u{1}samples\0\u{1}marks\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}reply\0\u{1}index\0\u{1}samples\0\u{1}marks\0\u{1}partial\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1668,6 +1771,7 @@ nonisolated extension SentenceAudio: SwiftProtobuf.Message, SwiftProtobuf._Messa
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.index) }()
       case 3: try { try decoder.decodeSingularInt64Field(value: &self.samples) }()
       case 4: try { try decoder.decodeRepeatedMessageField(value: &self.marks) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.partial) }()
       default: break
       }
     }
@@ -1686,6 +1790,9 @@ nonisolated extension SentenceAudio: SwiftProtobuf.Message, SwiftProtobuf._Messa
     if !self.marks.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.marks, fieldNumber: 4)
     }
+    if self.partial != false {
+      try visitor.visitSingularBoolField(value: self.partial, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1694,6 +1801,7 @@ nonisolated extension SentenceAudio: SwiftProtobuf.Message, SwiftProtobuf._Messa
     if lhs.index != rhs.index {return false}
     if lhs.samples != rhs.samples {return false}
     if lhs.marks != rhs.marks {return false}
+    if lhs.partial != rhs.partial {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1741,7 +1849,7 @@ nonisolated extension WordMark: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
 
 nonisolated extension Heard: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Heard"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}reply\0\u{1}samples\0\u{1}text\0\u{1}error\0\u{1}interrupted\0\u{1}complete\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}reply\0\u{1}samples\0\u{1}text\0\u{1}error\0\u{1}interrupted\0\u{1}complete\0\u{3}next_sentence\0\u{1}remaining\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1755,6 +1863,8 @@ nonisolated extension Heard: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
       case 4: try { try decoder.decodeSingularInt64Field(value: &self.error) }()
       case 5: try { try decoder.decodeSingularBoolField(value: &self.interrupted) }()
       case 6: try { try decoder.decodeSingularBoolField(value: &self.complete) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.nextSentence) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.remaining) }()
       default: break
       }
     }
@@ -1779,6 +1889,12 @@ nonisolated extension Heard: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
     if self.complete != false {
       try visitor.visitSingularBoolField(value: self.complete, fieldNumber: 6)
     }
+    if self.nextSentence != 0 {
+      try visitor.visitSingularUInt32Field(value: self.nextSentence, fieldNumber: 7)
+    }
+    if !self.remaining.isEmpty {
+      try visitor.visitSingularStringField(value: self.remaining, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1789,6 +1905,8 @@ nonisolated extension Heard: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
     if lhs.error != rhs.error {return false}
     if lhs.interrupted != rhs.interrupted {return false}
     if lhs.complete != rhs.complete {return false}
+    if lhs.nextSentence != rhs.nextSentence {return false}
+    if lhs.remaining != rhs.remaining {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2046,7 +2164,7 @@ nonisolated extension FlowMoved: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
 nonisolated extension Dtmf: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Dtmf"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}digits\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}digits\0\u{1}through\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2055,6 +2173,7 @@ nonisolated extension Dtmf: SwiftProtobuf.Message, SwiftProtobuf._MessageImpleme
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.digits) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.through) }()
       default: break
       }
     }
@@ -2064,11 +2183,15 @@ nonisolated extension Dtmf: SwiftProtobuf.Message, SwiftProtobuf._MessageImpleme
     if !self.digits.isEmpty {
       try visitor.visitSingularStringField(value: self.digits, fieldNumber: 1)
     }
+    if self.through != 0 {
+      try visitor.visitSingularUInt64Field(value: self.through, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Dtmf, rhs: Dtmf) -> Bool {
     if lhs.digits != rhs.digits {return false}
+    if lhs.through != rhs.through {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

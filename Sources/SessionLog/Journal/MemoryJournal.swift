@@ -64,6 +64,8 @@ package final class MemoryJournal: SessionJournal {
         state.withLock { $0.isClosed = true }
     }
 
+    package func abandon() { lose() }
+
     /// Stores what was appended, through `sequence` or all of it, and calls back whoever waits for it.
     package func store(through sequence: UInt64 = .max) {
         let due = state.withLock { state in

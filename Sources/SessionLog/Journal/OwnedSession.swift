@@ -83,6 +83,12 @@ package final class OwnedSession: SessionJournal {
         perform(state.withLock { $0.outbox.close() })
     }
 
+    package func abandon() {
+        state.withLock { $0.outbox.abandon() }
+        settle()
+        wake(self, false)
+    }
+
     // MARK: For the stream
 
     func takeUnsent() -> SessionOutbox.Message? { state.withLock { $0.outbox.takeUnsent() } }

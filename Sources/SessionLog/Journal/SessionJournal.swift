@@ -18,6 +18,9 @@ package protocol SessionJournal: AnyObject, Sendable {
 
     /// Nothing more will be appended. What was appended, `closed` as the last, still goes out; then the session is given back.
     func close()
+
+    /// The session goes on elsewhere: nothing more is appended, its lease is not renewed, and what is not stored yet is given up.
+    func abandon()
 }
 
 /// What became of an event.

@@ -128,6 +128,9 @@ struct SessionOutbox {
         return finishIfDone()
     }
 
+    /// Nothing more is said.
+    mutating func abandon() { if !isOver { _ = lose(.told("given up")) } }
+
     /// The next message to the store; nil when everything was sent.
     mutating func takeUnsent() -> Message? {
         guard hasUnsent else { return nil }

@@ -7,15 +7,27 @@ package struct LegState: Hashable, Sendable {
     /// Why the newest attachment ended; nil while it lasts.
     package private(set) var detachedBecause: String?
     package private(set) var attachments = 0
+    /// Number of the caller's last message that a turn of the log covers, within the newest attachment; 0 before the first.
+    package private(set) var covered: UInt64 = 0
+    /// Number of the caller's last message whose keys are in the log, within the newest attachment.
+    package private(set) var pressed: UInt64 = 0
 
     package init() {}
 
+    /// An attachment may be logged again: by the next owner, or when the client has said who it is.
     mutating func attach(_ attached: Attached) {
+        if attached.attachment != latest?.attachment {
+            attachments += 1
+            covered = 0
+            pressed = 0
+        }
         current = attached
         latest = attached
         detachedBecause = nil
-        attachments += 1
     }
+
+    mutating func cover(through message: UInt64) { covered = max(covered, message) }
+    mutating func press(through message: UInt64) { pressed = max(pressed, message) }
 
     mutating func detach(_ detached: Detached) {
         // An older attachment's end says nothing about the newer one. An event that names none means whichever there is.

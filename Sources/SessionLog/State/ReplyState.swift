@@ -7,6 +7,8 @@ package struct ReplyState: Hashable, Sendable {
     package private(set) var sentences: [SentenceState] = []
     /// What was heard, as last reported; nil before the first report.
     package private(set) var heard: Heard?
+    /// Number of sentences, once the model has no more to say; nil before.
+    package private(set) var written: Int?
 
     init(number: UInt32) {
         self.number = number
@@ -29,7 +31,9 @@ package struct ReplyState: Hashable, Sendable {
     /// It was heard to its end or cut short: nothing of it remains to be said.
     package var isFinished: Bool { heard.map { $0.complete || $0.interrupted } ?? false }
     /// The last sentence is in the log: the model need not go on.
-    package var isComplete: Bool { sentences.last?.isLast ?? false }
+    package var isComplete: Bool { sentences.last?.isLast ?? false || written.map { sentences.count >= $0 } ?? false }
+    /// Where an owner said that the reply goes on; nil for a reply that nobody has handed over.
+    package var goesOn: Heard? { heard.flatMap { $0.complete || $0.interrupted ? nil : $0 } }
 
     /// What the language model may believe it said: what was heard of a finished reply, everything that was logged of an open one.
     package var textForContext: String {
@@ -50,5 +54,12 @@ package struct ReplyState: Hashable, Sendable {
 
     mutating func add(_ report: Heard) {
         heard = report
+        guard !isFinished else { return }
+        // What is spoken from here on is spoken anew: its audio so far says nothing about it.
+        for place in sentences.indices where sentences[place].index >= report.nextSentence { sentences[place].audio = nil }
+    }
+
+    mutating func add(_ end: ReplyWritten) {
+        written = Int(end.sentences)
     }
 }

@@ -37,6 +37,15 @@ extension SessionState {
         return last
     }
 
+    /// Replies that were neither heard to their end nor interrupted, in the order in which they are heard.
+    package var unfinishedReplies: [ReplyState] { replies.filter { !$0.isFinished } }
+
+    /// The last user turn, if no reply to it has begun.
+    package var unansweredTurn: UserTurn? {
+        guard let turn = userTurns.last, !replies.contains(where: { ($0.started?.turn ?? 0) >= turn.turn }) else { return nil }
+        return turn
+    }
+
     /// Tool calls in the order in which they were made.
     package var toolCalls: [ToolCallState] {
         order.compactMap { reference in

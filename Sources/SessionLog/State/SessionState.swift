@@ -28,6 +28,8 @@ package struct SessionState: Sendable, Hashable {
     package internal(set) var userTurns: [UserTurn] = []
     package internal(set) var slots: [SlotKey: SlotFilled] = [:]
     package internal(set) var flow: FlowMoved?
+    /// The reply in which the flow moved last; 0 before the first.
+    package internal(set) var flowReply: UInt32 = 0
     package internal(set) var handOffs: [HandedOff] = []
     package internal(set) var dtmf = ""
     package internal(set) var failures: [Failure] = []
@@ -82,18 +84,25 @@ package struct SessionState: Sendable, Hashable {
         case .closed(let value): if closed == nil { closed = value }
         case .attached(let value): legs[leg, default: LegState()].attach(value)
         case .detached(let value): legs[leg, default: LegState()].detach(value)
-        case .userTurn(let value): apply(value)
+        case .userTurn(let value):
+            apply(value)
+            legs[leg, default: LegState()].cover(through: value.through)
         case .userPartial(let value): partial = value
         case .replyStarted(let value): apply(value)
         case .sentence(let value): changeReply(value.reply) { $0.add(value) }
         case .sentenceAudio(let value): changeReply(value.reply) { $0.add(value) }
         case .heard(let value): changeReply(value.reply) { $0.add(value) }
+        case .replyWritten(let value): changeReply(value.reply) { $0.add(value) }
         case .toolCalled(let value): apply(value)
         case .toolReturned(let value): toolCallsByID[value.call]?.returned = value
         case .handedOff(let value): handOffs.append(value)
         case .slotFilled(let value): slots[SlotKey(record: value.record, slot: value.slot)] = value
-        case .flowMoved(let value): flow = value
-        case .dtmf(let value): dtmf += value.digits
+        case .flowMoved(let value):
+            flow = value
+            flowReply = lastReply
+        case .dtmf(let value):
+            dtmf += value.digits
+            legs[leg, default: LegState()].press(through: value.through)
         case .command(let value): if commands[value.command] == nil { commands[value.command] = value }
         case .latency: break
         case .usage(let value): usage[UsageKey(value), default: UsageTotal()].add(value)

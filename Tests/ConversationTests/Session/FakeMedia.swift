@@ -11,16 +11,25 @@ final class FakeMedia: MediaPort, @unchecked Sendable {
     init(trace: Trace) { self.trace = trace }
 
     let hasMarks = false
+    /// What counted as heard at the last clear.
+    private(set) var cleared = SessionTime.zero
+    /// Set by tests: the number of the caller's message that is being handled.
+    var handled: UInt64 = 0
+    var client = ClientRecord(protocolName: "test", handshake: [1])
 
     func play(_ samples: Span<Int16>, reply: ReplyNumber, firstSample: SessionTime) {
         self.samples[reply, default: 0] += samples.count
         trace.add("audio \(reply)")
     }
-    func clear(reply: ReplyNumber) { trace.add("clear \(reply)") }
+    func clear(reply: ReplyNumber, heard: SessionTime) {
+        cleared = heard
+        trace.add("clear \(reply)")
+    }
     func notify(_ notice: ClientNotice) {
         if let line = notice.line { trace.add("notice \(line)") }
     }
-    func release() { trace.add("release") }
+    func release(through number: UInt64) { trace.add("release \(number)") }
+    func handOver() { trace.add("hand over") }
     func end(_ reason: EndReason) {
         ends.append(reason)
         trace.add("end \(reason.rawValue)")
@@ -44,6 +53,7 @@ extension ClientNotice {
         case .toolEnded(let name, let call, let cancelled):
             "tool ended \(call) \(name)" + (cancelled ? " cancelled" : "")
         case .error(let message, let fatal): (fatal ? "fatal error " : "error ") + message
+        case .resumable(let token, let seconds): "resumable \(token) \(seconds)"
         case .userStartedSpeaking, .userStoppedSpeaking, .userTranscript, .sentence, .latency, .response,
             .errorResponse:
             nil

@@ -32,11 +32,14 @@ final class SessionCall: @unchecked Sendable {
         var lastModel: (any LanguageModel)?
         /// Agents that may take over; they talk through the second model and the second voice.
         var colleagues: [AgentDefinition] = []
+        /// The log that another owner has written.
+        var log: [Event] = []
+        var start = SessionStart(worker: "w", attachment: "a")
     }
 
     private init(_ agent: AgentDefinition, _ setup: Setup) {
         let trace = trace
-        journal = TracedJournal(trace: trace, holdsBack: setup.holdsBack)
+        journal = TracedJournal(trace: trace, holdsBack: setup.holdsBack, after: setup.log)
         media = FakeMedia(trace: trace)
         ears = FakeRecogniser(trace: trace)
         models = (0..<setup.models).map { FakeModel("fake/model-\($0)", trace: trace) }
@@ -62,7 +65,7 @@ final class SessionCall: @unchecked Sendable {
         session = VoiceSession(
             identity: .init(session: "s-1", tenant: "acme"), agent: agent, environment: environment,
             providers: providers,
-            handOffs: handOffs, state: SessionState(), journal: journal, port: media, eventLoop: loop, logger: logger
+            handOffs: handOffs, state: SessionState(setup.log), journal: journal, port: media, eventLoop: loop, logger: logger
         ) { ended.reasons.append($0) }
     }
 
@@ -76,12 +79,13 @@ final class SessionCall: @unchecked Sendable {
     ) async throws {
         let call = SessionCall(agent, setup)
         try await call.on { [call] session in
-            session.start(worker: "w", reason: "opened", attachment: "a", protocolName: "test")
+            session.start(setup.start)
             let clock = MediaClock(on: call.loop)
             _ = clock.add { now in call.session.assumeIsolated { $0.tick(now) } }
         }
         let result: Result<Void, any Error>
         do { result = .success(try await body(call)) } catch { result = .failure(error) }
+        // Ends what is left of it, as a worker does that is told that it lost the session.
         try await call.on { $0.lost() }
         await call.loop.shutdownGracefully()
         try result.get()

@@ -10,7 +10,7 @@ import Testing
             prompting
     }
 
-    private func reach(_ moment: Moment, _ call: SessionCall) async throws {
+    func reach(_ moment: Moment, _ call: SessionCall) async throws {
         if moment == .waiting { return }
         if moment == .greeting {
             try await call.receive(.ready)

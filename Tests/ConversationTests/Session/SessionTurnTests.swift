@@ -24,10 +24,11 @@ import Testing
     @Test func aTurnIsAnsweredAndLoggedInOrder() async throws {
         try await SessionCall.run { call in
             try await call.greeted()
+            try await call.on { [media = call.media] _ in media.handled = 7 }
             try await call.exchange("What do you sell?", "We sell tea. It is green.")
             #expect(
                 try await call.log() == [
-                    "claimed", "attached", "reply 1 to 0", "sentence 1.0 Hello there.", "length 1.0 12000", "usage tts",
+                    "claimed", "attached", "attached", "reply 1 to 0", "sentence 1.0 Hello there.", "length 1.0 12000", "usage tts",
                     "heard 1 'Hello there.' complete", "turn 1 'What do you sell?'", "reply 2 to 1",
                     "sentence 2.0 We sell tea.", "latency", "length 2.0 12000", "usage tts",
                     "sentence 2.1 It is green.", "length 2.1 12000", "usage tts",
@@ -36,7 +37,7 @@ import Testing
             expectOrder(
                 try await call.lines(),
                 [
-                    "log turn 1", "release", "notice turn speech 'What do you sell?'", "notice thinking 2",
+                    "log turn 1", "release 7", "notice turn speech 'What do you sell?'", "notice thinking 2",
                     "llm request 1",
                     "notice text 2", "audio 2", "notice started speaking 2", "notice finished thinking 2",
                     "notice stopped speaking 2",

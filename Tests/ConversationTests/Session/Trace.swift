@@ -20,9 +20,10 @@ final class TracedJournal: SessionJournal {
     let memory: MemoryJournal
     private let trace: Trace
 
-    init(trace: Trace, holdsBack: Bool) {
+    init(trace: Trace, holdsBack: Bool, after events: [Event] = []) {
         self.trace = trace
-        memory = MemoryJournal(holdsBack: holdsBack)
+        memory = MemoryJournal(
+            fence: (events.last?.fence ?? 0) + 1, firstSequence: (events.last?.sequence ?? 0) + 1, holdsBack: holdsBack)
     }
 
     func append(_ body: Event.OneOf_Body, position: SessionTime, leg: UInt32) -> Event {
@@ -35,6 +36,10 @@ final class TracedJournal: SessionJournal {
     func close() {
         trace.add("log closes")
         memory.close()
+    }
+    func abandon() {
+        trace.add("journal abandoned")
+        memory.abandon()
     }
 }
 
@@ -54,6 +59,8 @@ extension Event.OneOf_Body {
         case .heard(let heard):
             "heard \(heard.reply) '\(heard.text)'" + (heard.complete ? " complete" : "")
                 + (heard.interrupted ? " interrupted" : "")
+                + (heard.complete || heard.interrupted ? "" : " goes on at \(heard.nextSentence) '\(heard.remaining)'")
+        case .replyWritten(let written): "written \(written.reply) \(written.sentences)"
         case .toolCalled(let call): "tool_called \(call.call) \(call.name)"
         case .toolReturned(let result): "tool_returned \(result.call) \(result.outcome) \(result.content)"
         case .handedOff(let handOff): "handed_off \(handOff.from) to \(handOff.to) \(handOff.agentHash)"
