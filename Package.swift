@@ -119,7 +119,7 @@ let services: [Target] = [
            ["Audio", "SessionLog", "Cryptography", "Telemetry", "Resilience", nioCore, nioPosix, nioSSL, logging]),
     module("Placement", "Services/Placement", ["RedisClient", "Cryptography"]),
     module("DispatcherService", "Services/Dispatcher",
-           ["RelayLink", "Placement", "PipecatBackend", "Conversation", "SessionLog", "RedisClient", "TenantDirectory", "WebSocket", "ServiceSupport",
+           ["RelayLink", "Placement", "PipecatBackend", "Conversation", "SessionLog", "Audio", "RedisClient", "TenantDirectory", "WebSocket", "ServiceSupport",
             "Cryptography", "Telemetry", "Resilience", hummingbird, hummingbirdCore, nioCore, nioPosix, nioHTTP1, nioWebSocket, lifecycle, protobuf, logging]),
     module("MediaWorkerService", "Services/MediaWorker",
            ["RelayLink", "Placement", "HTTPClient", "PipecatBackend", "Conversation", "SessionLog", "SpeechDetection", "Audio", "RedisClient", "ServiceSupport", "Cryptography",
@@ -168,7 +168,8 @@ let testTargets: [Target] = [
           ["ArchiverService", "SessionLog", "RedisClient", "PostgresClient", "Migrations", "TestDatabases", "Telemetry", "ServiceSupport",
            protobuf, logging, nioCore, nioPosix]),
     tests("StoreTests",
-          ["SessionStoreService", "SessionLog", "RedisClient", "Audio", "Resilience", "Telemetry", protobuf, logging, nioCore, nioPosix]),
+          ["SessionStoreService", "DispatcherService", "ClusterSupport", "SessionLog", "RedisClient", "Audio", "Resilience", "Telemetry",
+           protobuf, logging, nioCore, nioPosix]),
     tests("PipecatTests", ["PipecatBackend", "Conversation", "Audio", nioCore]),
     tests("ProviderTests",
           ["DeepgramProvider", "OpenAIProvider", "AnthropicProvider", "ElevenLabsProvider", "CartesiaProvider", "ProviderSupport",
@@ -181,7 +182,7 @@ let testTargets: [Target] = [
           ["ClusterSupport", "CallerSimulator", "ProviderSimulator", "TestDatabases", "PipecatBackend", "TenantDirectory", "PostgresClient", "RedisClient",
            "WebSocket", "HTTPClient", "Audio", "Cryptography", nioCore, nioPosix]),
     tests("DispatcherTests",
-          ["DispatcherService", "WebSocket", "HTTPClient", "RelayLink", "Telemetry", lifecycle, logging, nioCore, nioPosix]),
+          ["DispatcherService", "WebSocket", "HTTPClient", "RelayLink", "SessionLog", "Telemetry", lifecycle, protobuf, logging, nioCore, nioPosix]),
     tests("CommandTests", ["ParleyCommands", "CallerSimulator", "Conversation", "Audio"]),
 ]
 

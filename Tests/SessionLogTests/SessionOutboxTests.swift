@@ -68,21 +68,62 @@ struct SessionOutboxTests {
         for _ in 0..<3 { _ = outbox.append(bytes(), isTelemetry: false, now: 0) }
         _ = outbox.takeUnsent()
         _ = outbox.answered(answer(.stored, next: 4), now: 0)
-        outbox.prune(now: 10_000)
+        _ = outbox.confirmed(at: 10_000)
         _ = outbox.append(bytes(), isTelemetry: false, now: 10_000)
         _ = outbox.takeUnsent()
         _ = outbox.answered(answer(.behind, next: 2), now: 10_000)
         #expect(outbox.takeUnsent() == .init(firstSequence: 2, events: [Data(), Data(), bytes()]))
     }
 
-    @Test func `events are kept for ten seconds after they were stored`() {
+    @Test func `events are kept until the store has them ten seconds after it stored them, however long it was away`() {
         var outbox = outbox()
         for _ in 0..<2 { _ = outbox.append(bytes(), isTelemetry: false, now: 0) }
         _ = outbox.takeUnsent()
         _ = outbox.answered(answer(.stored, next: 3), now: 1000)
-        outbox.prune(now: 10_999)
-        _ = outbox.answered(answer(.behind, next: 1), now: 10_999)
-        #expect(outbox.takeUnsent()?.events == [bytes(), bytes()])
+        _ = outbox.confirmed(at: 10_999)
+        // Redis is away for half a minute, and comes back without its last seconds.
+        _ = outbox.append(bytes(20), isTelemetry: false, now: 40_000)
+        #expect(outbox.answered(answer(.behind, next: 1), now: 41_000) == [.send])
+        #expect(outbox.confirmed(at: 41_000) == [])
+        outbox.streamBroke()
+        #expect(outbox.takeUnsent()?.events == [bytes(), bytes(), bytes(20)])
+        #expect(outbox.answered(answer(.stored, next: 4), now: 42_000) == [.settled(through: 3)])
+        #expect(outbox.waiting == 0)
+    }
+
+    @Test func `a log whose beginning is not kept cannot be restored`() {
+        var outbox = SessionOutbox(fence: 5, nextSequence: 4, loaded: [Data([2]), Data([3])])
+        #expect(outbox.answered(answer(.behind, next: 1), now: 0) == [.lost(.gone), .released])
+        var whole = SessionOutbox(fence: 5, nextSequence: 3, loaded: [Data([1]), Data([2])])
+        #expect(whole.answered(answer(.behind, next: 1), now: 0) == [.send])
+        #expect(whole.takeUnsent() == .init(firstSequence: 1, events: [Data([1]), Data([2])]))
+    }
+
+    @Test func `a closed session lingers until the store has its end for good, and repeats it if not`() {
+        var outbox = outbox()
+        for _ in 0..<2 { _ = outbox.append(bytes(), isTelemetry: false, now: 0) }
+        _ = outbox.close()
+        _ = outbox.takeUnsent()
+        #expect(outbox.answered(answer(.stored, next: 3), now: 1000) == [.settled(through: 2), .finished])
+        #expect(outbox.confirmed(at: 2999) == [])
+        #expect(outbox.answered(answer(.behind, next: 2), now: 3500) == [.send])
+        #expect(outbox.confirmed(at: 3500) == [])
+        #expect(outbox.takeUnsent() == .init(firstSequence: 2, events: [bytes()]))
+        #expect(outbox.answered(answer(.stored, next: 3), now: 3600) == [])
+        #expect(outbox.confirmed(at: 5599) == [])
+        #expect(outbox.confirmed(at: 5600) == [.released])
+        #expect(outbox.takeUnsent() == nil)
+    }
+
+    @Test func `a closed session that somebody else has now is released, and nobody is told of a loss`() {
+        var outbox = outbox()
+        _ = outbox.append(bytes(), isTelemetry: false, now: 0)
+        _ = outbox.close()
+        _ = outbox.takeUnsent()
+        _ = outbox.answered(answer(.stored, next: 2), now: 0)
+        #expect(outbox.answered(answer(.behind, next: 1), now: 100) == [.send])
+        #expect(outbox.answered(answer(.fenced, next: 0), now: 200) == [.released])
+        #expect(outbox.outcome(of: 1) == .stored)
     }
 
     @Test func `without room telemetry goes, the oldest first, and turns stay`() {
@@ -106,7 +147,7 @@ struct SessionOutboxTests {
         limits.hardBytes = 100
         var outbox = outbox(limits)
         #expect(outbox.append(bytes(90), isTelemetry: false, now: 0) == [.send])
-        #expect(outbox.append(bytes(20), isTelemetry: false, now: 0) == [.lost(.overflow)])
+        #expect(outbox.append(bytes(20), isTelemetry: false, now: 0) == [.lost(.overflow), .released])
         #expect(outbox.outcome(of: 1) == .lost)
     }
 
@@ -150,7 +191,8 @@ struct SessionOutboxTests {
         _ = outbox.append(bytes(), isTelemetry: false, now: 0)
         _ = outbox.takeUnsent()
         _ = outbox.answered(answer(.stored, next: 2), now: 0)
-        #expect(outbox.answered(answer(outcome, next: 0), now: 0) == [.lost(outcome == .gone ? .gone : .fenced)])
+        #expect(
+            outbox.answered(answer(outcome, next: 0), now: 0) == [.lost(outcome == .gone ? .gone : .fenced), .released])
         #expect(outbox.outcome(of: 1) == .stored)
         #expect(outbox.outcome(of: 2) == .lost)
         #expect(outbox.append(bytes(), isTelemetry: false, now: 0) == [])

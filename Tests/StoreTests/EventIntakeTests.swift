@@ -89,6 +89,28 @@ struct EventIntakeTests {
         #expect(try !prepare([event(1, .toolCalled(.init())).serializedData()]).needsReplica)
     }
 
+    @Test func `a log that begins says what its header is made of, if it is this session's and this tenant's`() throws {
+        func opening(_ session: String, _ tenant: String, at sequence: UInt64 = 1) throws -> EventIntake.Prepared
+            .Opening?
+        {
+            let opened = event(
+                sequence,
+                .opened(
+                    .with {
+                        $0.session = session
+                        $0.tenant = tenant
+                        $0.agentHash = "abc"
+                        $0.backend = "pipecat"
+                    }))
+            return try prepare([opened.serializedData()], first: sequence).opening
+        }
+        #expect(try opening(session, "t") == .init(agent: "abc", backend: "pipecat"))
+        #expect(try opening(session, "thief") == nil)
+        #expect(try opening("eu1-03-20261121-00000000000000000000000001", "t") == nil)
+        #expect(try opening(session, "t", at: 2) == nil)
+        #expect(try prepare([event(1, .dtmf(.init())).serializedData()]).opening == nil)
+    }
+
     @Test func `redaction changes what is stored, not who wrote it`() throws {
         let said = event(1, .userTurn(.with { $0.text = "my card is 4111 1111 1111 1111, call 030 123456" }))
         let prepared = try prepare([said.serializedData()]) { $0.redaction = DigitRedaction() }

@@ -33,15 +33,17 @@ final class StoreFixture: Sendable {
     }
 
     /// Runs `body` with so many replicas of a store, and stops them.
+    ///
+    /// - Parameter redis: the URL of a Redis of the test's own
     static func with<Result: Sendable>(
-        replicas: Int = 1, _ change: (inout StoreSettings) -> Void = { _ in },
+        replicas: Int = 1, redis address: String? = nil, _ change: (inout StoreSettings) -> Void = { _ in },
         _ body: (StoreFixture) async throws -> Result
     ) async throws -> Result {
         var settings = StoreSettings()
         change(&settings)
         let logger = Logger(label: "test")
         let metrics = MetricsRegistry()
-        let configuration = try RedisConfiguration(url: url ?? "")
+        let configuration = try RedisConfiguration(url: address ?? url ?? "")
         let loop = MultiThreadedEventLoopGroup.singleton.any()
         let servers = (0..<replicas).map { _ in
             SessionStoreServer(
@@ -122,6 +124,48 @@ final class StoreFixture: Sendable {
             defer { group.cancelAll() }
             return try await body(stream)
         }
+    }
+
+    /// Runs `body` with the stream of another worker process, which has connections of its own.
+    func withWorker<Result: Sendable>(_ name: String, _ body: (OwnerStream) async throws -> Result) async throws
+        -> Result
+    {
+        let client = try StoreClient(addresses: self.client.addresses, logger: Logger(label: "test"))
+        let stream = OwnerStream(
+            client: client, worker: .init(id: name, address: "\(name):7100", version: "test"),
+            logger: Logger(label: "test"))
+        return try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await client.run() }
+            group.addTask { await stream.run() }
+            do {
+                let result = try await body(stream)
+                group.cancelAll()
+                return result
+            } catch {
+                group.cancelAll()
+                throw error
+            }
+        }
+    }
+
+    /// The session's lease as if its owner had been gone for ever.
+    func endLease(of session: String) async throws {
+        let leases = RedisKeys.leases(partition: try SessionID(session).partition)
+        _ = try await redis.send(RedisCommand("ZADD", .string(leases), "1", .string(session)))
+    }
+
+    /// What the archive stream has of a session, in order of arrival.
+    func archived(_ session: String) async throws -> [Event] {
+        let archive = RedisKeys.archive(partition: try SessionID(session).partition)
+        let entries = StreamEntry.entries(try await redis.send(RedisCommand("XRANGE", .string(archive), "-", "+")))
+        return try entries.filter { $0.fields["session"]?.string == session }.map {
+            try Event(stored: $0.event ?? Data())
+        }
+    }
+
+    /// Looks again until it is so; the test's time limit is the deadline.
+    func eventually(_ isSo: () async throws -> Bool) async throws {
+        while try await !isSo() { try await Task.sleep(for: .milliseconds(20)) }
     }
 
     func events(of session: String) async throws -> [Event] {

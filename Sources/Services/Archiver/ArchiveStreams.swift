@@ -78,13 +78,18 @@ struct ArchiveStreams: Sendable {
         for answer in answers { _ = try answer.value() }
     }
 
+    /// For so long a closed session's header stays at least: longer than an owner may restore a session that Redis has lost, so that one
+    /// that missed the close cannot bring it back.
+    private static let leastHeaderLife = Duration.seconds(120)
+
     /// Shortens the life of closed sessions' logs and headers, never lengthens it. Their events are in PostgreSQL; what is left is
     /// for readers that follow the end.
     func shortenLife(of sessions: Set<String>, to life: Duration) async throws {
         let ids = sessions.compactMap { try? SessionID($0) }
-        let keys = ids.flatMap { [RedisKeys.log($0), RedisKeys.session($0)] }
+        let headerLife = max(life, Self.leastHeaderLife)
+        let lives = ids.flatMap { [(RedisKeys.log($0), life), (RedisKeys.session($0), headerLife)] }
         let answers = try await redis.pipeline(
-            keys.map { RedisCommand("EXPIRE", .string($0), .integer(life.components.seconds), "LT") })
+            lives.map { RedisCommand("EXPIRE", .string($0), .integer($1.components.seconds), "LT") })
         for answer in answers { _ = try answer.value() }
     }
 

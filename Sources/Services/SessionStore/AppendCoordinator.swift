@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import RedisClient
 import SessionLog
@@ -14,6 +15,7 @@ actor AppendCoordinator {
         let worker: String
         let arrival: NIODeadline
         let completion: Completion
+        var isRestored = false
     }
 
     nonisolated let eventLoop: any EventLoop
@@ -81,7 +83,7 @@ actor AppendCoordinator {
 
     private func send(_ items: [Item], _ partition: Int) {
         var keys = [RedisKeys.archive(partition: partition), RedisKeys.leases(partition: partition)]
-        var arguments: [RedisArgument] = [.integer(settings.life)]
+        var arguments: [RedisArgument] = [.integer(settings.life), .integer(settings.restorableAge)]
         for item in items { Self.write(item, &keys, &arguments) }
         metrics.batches.increment()
         redis.run(StoreScripts.append, keys: keys, arguments: arguments) { [weak self] result in
@@ -109,14 +111,49 @@ actor AppendCoordinator {
 
     private func answered(_ items: [Item], _ result: Result<RESPValue, RedisError>) {
         guard case .success(.array(let values)) = result, values.count == 2 * items.count else {
-            if case .failure = result { condition.wentAway(now: StoreClock.now) }
+            if case .failure = result { condition.wentAway() }
             for item in items { finish(item, .unavailable, next: 0) }
             return
         }
         for (index, item) in items.enumerated() {
             let next = values[2 * index + 1].integer.map { UInt64(clamping: $0) } ?? 0
-            finish(item, Self.outcome(values[2 * index].string), next: next)
+            let outcome = Self.outcome(values[2 * index].string)
+            if outcome == .gone, let opening = item.append.opening, !item.isRestored {
+                restore(item, opening)
+            } else {
+                finish(item, outcome, next: next)
+            }
         }
+    }
+
+    /// Redis does not know the session, and its owner has the log from its first event: makes it anew and appends again.
+    private func restore(_ item: Item, _ opening: EventIntake.Prepared.Opening) {
+        let append = item.append
+        let keys = [
+            RedisKeys.session(append.session), RedisKeys.log(append.session),
+            RedisKeys.leases(partition: append.session.partition),
+            RedisKeys.archive(partition: append.session.partition),
+        ]
+        let arguments: [RedisArgument] = [
+            .string(append.tenant), .string(append.session.description), .string(opening.agent),
+            .string(opening.backend),
+            .data(append.entries.first?.bytes ?? Data()), .integer(append.version), .integer(settings.life),
+            .integer(settings.lease), .string(item.worker), .integer(append.fence), .integer(settings.restorableAge),
+        ]
+        redis.run(StoreScripts.restore, keys: keys, arguments: arguments) { [weak self] result in
+            self?.assumeIsolated { $0.restored(item, result) }
+        }
+    }
+
+    private func restored(_ item: Item, _ result: Result<RESPValue, RedisError>) {
+        guard case .success(let value) = result, let answer = value.integer else {
+            return finish(item, .unavailable, next: 0)
+        }
+        guard answer > 0 else { return finish(item, .gone, next: 0) }
+        if answer == 1 { metrics.restored.increment() }
+        var item = item
+        item.isRestored = true
+        add(item)
     }
 
     private static func outcome(_ name: String?) -> StoreAppendOutcome {

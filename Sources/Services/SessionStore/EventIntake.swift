@@ -11,10 +11,18 @@ struct EventIntake {
             let bytes: Data
         }
 
+        /// What a header is made of when a log begins; see `StoreScripts.restore`.
+        struct Opening: Equatable {
+            let agent: String
+            let backend: String
+        }
+
         let tenant: String
         let session: SessionID
         let fence: UInt64
         let firstSequence: UInt64
+        /// The append begins with the log's first event: a session that Redis has lost can be restored from it.
+        var opening: Opening?
         var entries: [Entry] = []
         /// The highest version that reading the events takes.
         var version: UInt32 = 1
@@ -78,8 +86,14 @@ extension EventIntake.Prepared {
             return
         }
         if case .closed = event.body { closes = true }
+        if case .opened(let opened) = event.body { open(opened, event) }
         needsReplica = needsReplica || event.needsReplica
         entries.append(Entry(fence: event.fence, bytes: bytes))
+    }
+
+    private mutating func open(_ opened: Opened, _ event: Event) {
+        guard event.sequence == 1, opened.session == session.description, opened.tenant == tenant else { return }
+        opening = Opening(agent: opened.agentHash, backend: opened.backend)
     }
 
     /// What to tell the owner when the script says `outcome`.

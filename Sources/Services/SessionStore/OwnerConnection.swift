@@ -130,12 +130,12 @@ final class OwnerConnection: Sendable {
         }
         let chunks = Self.chunks(of: renew.sessions)
         do {
-            var lost: [String] = renew.sessions.filter { (try? SessionID($0.session)) == nil }.map(\.session)
-            lost += try await withThrowingTaskGroup(of: [String].self) { group in
+            let names: [String] = renew.sessions.filter { (try? SessionID($0.session)) == nil }.map(\.session)
+            let lost = try await withThrowingTaskGroup(of: [String].self) { group in
                 for (partition, held) in chunks {
                     group.addTask { try await self.renew(partition, held, hello, count) }
                 }
-                return try await group.reduce(into: []) { $0 += $1 }
+                return try await group.reduce(into: names) { $0 += $1 }
             }
             parts.directory.metrics.renewed.increment(by: renew.sessions.count - lost.count)
             parts.directory.metrics.lost.increment(by: lost.count)
@@ -164,6 +164,7 @@ final class OwnerConnection: Sendable {
         }
     }
 
+    /// Returns the sessions lost. Owners of logs that have lost events are told on the way: they have them and append them again.
     private func renew(
         _ partition: Int, _ held: [(SessionID, StoreHeld)], _ hello: StoreHello, _ count: UInt64
     ) async throws -> [String] {
@@ -171,15 +172,36 @@ final class OwnerConnection: Sendable {
         var keys = [RedisKeys.leases(partition: partition)]
         var arguments: [RedisArgument] = [
             .string(hello.worker), .string(hello.address), .integer(settings.lease), .integer(settings.life),
+            .integer(settings.restorableAge),
         ]
         for (session, held) in held {
             keys += [RedisKeys.session(session), RedisKeys.log(session)]
             // Spread over the renewals, so that they do not all fall on one.
             let prolongs = (count &+ held.fence) % Self.prolongEvery == 0
-            arguments += [.string(held.session), .string(held.tenant), .integer(held.fence), prolongs ? "1" : "0"]
+            arguments += [
+                .string(held.session), .string(held.tenant), .integer(held.fence), .integer(held.nextSequence),
+                prolongs ? "1" : "0",
+            ]
         }
-        let reply = try await parts.directory.run(StoreScripts.renew, keys: keys, arguments: arguments)
-        return reply.array?.compactMap(\.string) ?? []
+        let reply = try await parts.directory.run(StoreScripts.renew, keys: keys, arguments: arguments).array ?? []
+        guard reply.count == 2 else { throw StoreFailure.unexpected }
+        tellBehind(reply[1].array?.compactMap(\.integer) ?? [], held.map(\.1))
+        return reply[0].array?.compactMap(\.string) ?? []
+    }
+
+    /// - Parameter pairs: place of the session in the renewal, counted from 1, and the next sequence that its log has
+    private func tellBehind(_ pairs: [Int64], _ held: [StoreHeld]) {
+        for index in stride(from: 0, to: pairs.count - 1, by: 2) {
+            let place = Int(pairs[index]) - 1
+            guard held.indices.contains(place) else { continue }
+            reply(
+                .with {
+                    $0.session = held[place].session
+                    $0.fence = held[place].fence
+                    $0.outcome = .behind
+                    $0.nextSequence = UInt64(clamping: pairs[index + 1])
+                })
+        }
     }
 
     private func take(_ beat: StoreBeat, _ hello: StoreHello) async {
@@ -233,13 +255,18 @@ final class OwnerConnection: Sendable {
     }
 
     private func deliverCommands(to worker: String) async {
-        var cursor = StreamEntry.ID(major: UInt64(clamping: StoreClock.wall - Self.inboxMilliseconds), minor: 0)
+        var cursor: StreamEntry.ID?
         while !Task.isCancelled {
-            for await entries in await parts.tail.entries(of: RedisKeys.inbox(worker: worker), after: cursor) {
-                for entry in entries { deliver(entry) }
-                cursor = entries.last?.id ?? cursor
+            if cursor == nil, let time = try? await parts.directory.time() {
+                cursor = StreamEntry.ID(major: UInt64(clamping: time - Self.inboxMilliseconds), minor: 0)
             }
-            // The tail's connection broke, or it has ended with the process.
+            if let start = cursor {
+                for await entries in await parts.tail.entries(of: RedisKeys.inbox(worker: worker), after: start) {
+                    for entry in entries { deliver(entry) }
+                    cursor = entries.last?.id ?? cursor
+                }
+            }
+            // The tail's connection broke, Redis is away, or the process ends.
             try? await Task.sleep(for: .milliseconds(100))
         }
     }

@@ -4,14 +4,17 @@ import Synchronization
 import Telemetry
 
 /// How Redis is: how full, with how many replicas, and since when it answers. Asked once a second, read everywhere.
+///
+/// A process that has just begun does not know whether Redis was away before: it is as if it had come back with the first answer. A Redis with
+/// another run id is another one, or the same with what its disk had: that is an absence too, however short.
 final class RedisCondition: Sendable {
     struct Snapshot: Sendable, Equatable {
         /// Of the configured maximum; 0 where there is none.
         var memory = 0.0
         var replicas = 0
-        var isAvailable = true
-        /// Monotonic milliseconds of the last time Redis did not answer; nil when it always has.
-        var awayAt: Int64?
+        /// Monotonic milliseconds since when the same Redis has answered; nil while none does.
+        var availableSince: Int64?
+        var runID = ""
     }
 
     private let settings: StoreSettings
@@ -28,24 +31,22 @@ final class RedisCondition: Sendable {
     var stopsOpening: Bool { snapshot.memory >= settings.openingStopsAt }
     var hasReplicas: Bool { snapshot.replicas > 0 }
 
-    /// Two lease periods have passed since Redis was last away: leases that ended since mean something again.
+    /// Redis has been there for two lease periods: leases that ended since mean something.
     func isSettled(now: Int64) -> Bool {
-        let snapshot = snapshot
-        return snapshot.isAvailable && snapshot.awayAt.map { now - $0 >= 2 * settings.lease } ?? true
+        snapshot.availableSince.map { now - $0 >= settings.settlingLeases * settings.lease } ?? false
     }
 
     /// Redis did not answer.
-    func wentAway(now: Int64) {
-        state.withLock {
-            $0.isAvailable = false
-            $0.awayAt = now
-        }
+    func wentAway() {
+        state.withLock { $0.availableSince = nil }
     }
 
-    /// Redis answered `INFO memory` and `INFO replication`.
-    func answered(memory: String, replication: String) {
+    /// Redis answered `INFO server`, `INFO memory` and `INFO replication`.
+    func answered(server: String, memory: String, replication: String, now: Int64) {
+        let runID = Self.text("run_id", of: server) ?? ""
         state.withLock {
-            $0.isAvailable = true
+            if $0.availableSince == nil || $0.runID != runID { $0.availableSince = now }
+            $0.runID = runID
             $0.memory = Self.memory(of: memory)
             $0.replicas = Self.field("connected_slaves", of: replication).map { Int($0) } ?? 0
         }
@@ -58,11 +59,12 @@ final class RedisCondition: Sendable {
         while !Task.isCancelled {
             do {
                 let replies = try await redis.pipeline([
-                    RedisCommand("INFO", "memory"), RedisCommand("INFO", "replication"),
+                    RedisCommand("INFO", "server"), RedisCommand("INFO", "memory"), RedisCommand("INFO", "replication"),
                 ])
-                answered(memory: try replies[0].value().string ?? "", replication: try replies[1].value().string ?? "")
+                let texts = try replies.map { try $0.value().string ?? "" }
+                answered(server: texts[0], memory: texts[1], replication: texts[2], now: StoreClock.now)
             } catch {
-                if !Task.isCancelled { wentAway(now: StoreClock.now) }
+                if !Task.isCancelled { wentAway() }
             }
             try? await Task.sleep(for: .seconds(1))
         }
@@ -76,8 +78,12 @@ final class RedisCondition: Sendable {
     }
 
     private static func field(_ name: String, of info: String) -> Double? {
+        text(name, of: info).flatMap { Double($0) }
+    }
+
+    private static func text(_ name: String, of info: String) -> String? {
         for line in info.split(whereSeparator: \.isNewline) where line.hasPrefix("\(name):") {
-            return Double(line.dropFirst(name.utf8.count + 1))
+            return String(line.dropFirst(name.utf8.count + 1))
         }
         return nil
     }

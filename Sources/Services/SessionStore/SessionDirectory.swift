@@ -158,23 +158,30 @@ struct SessionDirectory: Sendable {
 
     func orphans(_ request: StoreOrphansRequest) async throws -> StoreOrphansReply {
         let limit = min(max(1, Int(request.limit)), 1000)
-        let time = try await send(RedisCommand("TIME")).array?.compactMap(\.integer) ?? []
-        guard time.count == 2 else { throw StoreFailure.unexpected }
-        let latest = time[0] * 1000 + time[1] / 1000 - max(0, request.minimumAgeMs)
-        var names: [String] = []
-        for partition in 0..<settings.partitions where names.count < limit {
-            let found = try await send(
-                RedisCommand(
-                    "ZRANGEBYSCORE", .string(RedisKeys.leases(partition: partition)), "-inf", .integer(latest), "LIMIT",
-                    "0",
-                    .integer(limit - names.count)))
-            names += found.array?.compactMap(\.string) ?? []
-        }
-        let headers = try await headers(of: names)
+        let latest = try await time() - max(0, request.minimumAgeMs)
+        let headers = try await headers(of: try await expired(before: latest, limit: limit))
         return .with {
             $0.sessions = headers
             $0.settled = condition.isSettled(now: StoreClock.now)
         }
+    }
+
+    /// Sessions whose lease ended at or before this time of Redis, of all partitions the longest ago first.
+    private func expired(before latest: Int64, limit: Int) async throws -> [String] {
+        let replies = try await pipeline(
+            (0..<settings.partitions).map { partition in
+                RedisCommand(
+                    "ZRANGEBYSCORE", .string(RedisKeys.leases(partition: partition)), "-inf", .integer(latest),
+                    "WITHSCORES", "LIMIT", "0", .integer(limit))
+            })
+        var found: [(name: String, end: Double)] = []
+        for reply in replies {
+            let parts = reply.array?.compactMap(\.string) ?? []
+            for index in stride(from: 0, to: parts.count - 1, by: 2) {
+                found.append((parts[index], Double(parts[index + 1]) ?? 0))
+            }
+        }
+        return found.sorted { $0.end < $1.end }.prefix(limit).map(\.name)
     }
 
     /// Leases whose session is gone or closed are removed on the way.
@@ -221,6 +228,13 @@ struct SessionDirectory: Sendable {
 
     // MARK: Redis
 
+    /// Redis's clock in milliseconds since 1970: what leases and the ids of streams are in.
+    func time() async throws -> Int64 {
+        let time = try await send(RedisCommand("TIME")).array?.compactMap(\.integer) ?? []
+        guard time.count == 2 else { throw StoreFailure.unexpected }
+        return time[0] * 1000 + time[1] / 1000
+    }
+
     func id(_ text: String) throws -> SessionID {
         guard let session = try? SessionID(text) else { throw StoreFailure.notFound("session") }
         return session
@@ -242,7 +256,7 @@ struct SessionDirectory: Sendable {
         do {
             return try await body()
         } catch let error as RedisError {
-            if error.code != .server { condition.wentAway(now: StoreClock.now) }
+            if error.code != .server { condition.wentAway() }
             throw StoreFailure.unavailable(error)
         }
     }

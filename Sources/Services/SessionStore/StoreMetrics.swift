@@ -11,6 +11,7 @@ struct StoreMetrics: Sendable {
     let lost: Counter
     let opened: Counter
     let claimed: Counter
+    let restored: Counter
     let refusedOpenings: Counter
     let commands: Counter
     let unreplicated: Counter
@@ -43,6 +44,8 @@ struct StoreMetrics: Sendable {
         lost = registry.counter("parley_store_lost_total", help: "Sessions that an owner was told it lost.")
         opened = registry.counter("parley_store_opened_total", help: "Sessions opened.")
         claimed = registry.counter("parley_store_claims_total", help: "Sessions claimed.")
+        restored = registry.counter(
+            "parley_store_restored_total", help: "Sessions that Redis had lost and their owners brought back.")
         refusedOpenings = registry.counter(
             "parley_store_openings_refused_total", help: "Sessions not opened for lack of memory.")
         commands = registry.counter("parley_store_commands_total", help: "Commands recorded.")

@@ -4,7 +4,7 @@ import RedisClient
 ///
 /// Numbers in Lua are doubles: fences (milliseconds since 1970) and sequences are far below 2^53 and exact.
 enum StoreScripts {
-    static let all = [open, claim, append, renew, recordCommand, answerCommand]
+    static let all = [open, restore, claim, append, renew, recordCommand, answerCommand]
 
     private static let now = """
         local t = redis.call('TIME')
@@ -33,6 +33,30 @@ enum StoreScripts {
             return {1, ARGV[2]}
             """)
 
+    /// A session that Redis has lost, from its first event, for its owner; the rest of the log follows by `append`.
+    ///
+    /// KEYS header, log, leases, archive. ARGV tenant, session, agent, backend, event, version, life of the session, lease, worker, fence,
+    /// restorable age. Returns 1 when the session was restored, 2 when it is there, 0 when it may not be restored.
+    ///
+    /// A Redis that came back without its last second, or a replica that lagged when it was promoted, does not know a session that was opened in
+    /// that second, while its owner talks. The owner's fence is the time of its claim by Redis's clock: only a recent one may restore. That is
+    /// safe: what was closed keeps its header for longer than this age, so that it is not missing here; a claimant that this Redis has
+    /// forgotten as well has a higher fence, which the next append or renewal adopts; and what comes twice to the archive changes nothing.
+    static let restore = RedisScript(
+        now + """
+            if redis.call('EXISTS', KEYS[1]) == 1 then return 2 end
+            if math.abs(now - tonumber(ARGV[10])) >= tonumber(ARGV[11]) then return 0 end
+            redis.call('DEL', KEYS[2])
+            redis.call('HSET', KEYS[1], 'tenant', ARGV[1], 'agent', ARGV[3], 'backend', ARGV[4], 'status', 'open', 'owner', ARGV[9],
+              'address', '', 'fence', ARGV[10], 'last_fence', 1, 'next', 2, 'version', ARGV[6])
+            redis.call('XADD', KEYS[4], '*', 'session', ARGV[2], 'fence', 1, 'sequence', 1, 'tenant', ARGV[1], 'event', ARGV[5])
+            redis.call('XADD', KEYS[2], '1-1', 'event', ARGV[5])
+            redis.call('ZADD', KEYS[3], int(now + ARGV[8]), ARGV[2])
+            redis.call('PEXPIRE', KEYS[1], ARGV[7])
+            redis.call('PEXPIRE', KEYS[2], ARGV[7])
+            return 1
+            """)
+
     /// KEYS header, log, leases. ARGV tenant, session, worker, address, fence seen, highest fence, lease, reader version, life.
     /// Returns {'gone'}, {'closed'}, {'taken', fence}, {'newer', version} or {'claimed', fence, header, log}.
     static let claim = RedisScript(
@@ -50,16 +74,16 @@ enum StoreScripts {
             return {'claimed', fence, redis.call('HGETALL', KEYS[1]), redis.call('XRANGE', KEYS[2], '-', '+')}
             """)
 
-    /// KEYS archive, leases, then per append: header, log. ARGV life after the close, then per append: tenant, session, worker, fence,
-    /// first sequence, number of events, version, whether it closes, then per event: fence, bytes (empty: dropped by its owner).
-    /// Returns per append: outcome, next sequence.
+    /// KEYS archive, leases, then per append: header, log. ARGV life after the close, restorable age, then per append: tenant, session,
+    /// worker, fence, first sequence, number of events, version, whether it closes, then per event: fence, bytes (empty: dropped by its
+    /// owner). Returns per append: outcome, next sequence.
     ///
     /// An event is stored when it follows the last one: the same fence and the next sequence, or a higher fence and no gap. What is stored
     /// already is passed over. The archive is written first: if memory ends between the two, an entry there is harmless, a missing one is not.
     static let append = RedisScript(
         """
         local results = {}
-        local k, a = 3, 2
+        local k, a = 3, 3
         while KEYS[k] do
           local header, log = KEYS[k], KEYS[k + 1]
           local tenant, session, worker, fence = ARGV[a], ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3])
@@ -71,6 +95,11 @@ enum StoreScripts {
           local outcome, next = 'stored', 0
           if not h[1] or h[1] ~= tenant then
             outcome = 'gone'
+            if not h[1] and first > 1 then
+              -- Its owner may restore it, if it has the log from the beginning.
+              local t = redis.call('TIME')
+              if math.abs(t[1] * 1000 + math.floor(t[2] / 1000) - fence) < tonumber(ARGV[2]) then outcome, next = 'behind', 1 end
+            end
           elseif fence < tonumber(h[2]) then
             outcome = 'fenced'
           elseif h[3] == 'closed' then
@@ -120,25 +149,41 @@ enum StoreScripts {
         return results
         """)
 
-    /// KEYS leases, then per session: header, log. ARGV worker, address, lease, life, then per session: session, tenant, fence, whether to
-    /// prolong the keys' life. Returns the sessions lost.
+    /// KEYS leases, then per session: header, log. ARGV worker, address, lease, life, restorable age, then per session: session, tenant,
+    /// fence, next sequence as its owner knows it (0: it does not say), whether to prolong the keys' life.
+    ///
+    /// Returns {the sessions lost, places and next sequences of those whose log has lost events}: a place is counted from 1. A session that is
+    /// closed is lost to an owner that does not know its end.
     static let renew = RedisScript(
         now + """
-            local lost, leases = {}, {}
+            local lost, behind, leases = {}, {}, {}
             local ends = int(now + ARGV[3])
             for i = 0, (#KEYS - 1) / 2 - 1 do
-              local header, log = KEYS[2 + 2 * i], KEYS[3 + 2 * i]
-              local session, tenant, fence = ARGV[5 + 4 * i], ARGV[6 + 4 * i], tonumber(ARGV[7 + 4 * i])
-              local h = redis.call('HMGET', header, 'tenant', 'fence', 'status', 'owner')
-              if not h[1] or h[1] ~= tenant or fence < tonumber(h[2]) or h[3] == 'closed' then
+              local header, log, a = KEYS[2 + 2 * i], KEYS[3 + 2 * i], 6 + 5 * i
+              local session, fence = ARGV[a], tonumber(ARGV[a + 2])
+              local h = redis.call('HMGET', header, 'tenant', 'fence', 'status', 'owner', 'address', 'next')
+              if not h[1] then
+                if math.abs(now - fence) < tonumber(ARGV[5]) then
+                  behind[#behind + 1] = i + 1
+                  behind[#behind + 1] = 1
+                else
+                  lost[#lost + 1] = session
+                end
+              elseif h[1] ~= ARGV[a + 1] or fence < tonumber(h[2]) then
                 lost[#lost + 1] = session
+              elseif h[3] == 'closed' then
+                if fence > tonumber(h[2]) or h[6] ~= ARGV[a + 3] then lost[#lost + 1] = session end
               else
-                if fence > tonumber(h[2]) or h[4] ~= ARGV[1] then
+                if fence > tonumber(h[2]) or h[4] ~= ARGV[1] or h[5] ~= ARGV[2] then
                   redis.call('HSET', header, 'fence', int(fence), 'owner', ARGV[1], 'address', ARGV[2])
+                end
+                if h[6] ~= ARGV[a + 3] and tonumber(h[6]) < tonumber(ARGV[a + 3]) then
+                  behind[#behind + 1] = i + 1
+                  behind[#behind + 1] = tonumber(h[6])
                 end
                 leases[#leases + 1] = ends
                 leases[#leases + 1] = session
-                if ARGV[8 + 4 * i] == '1' then
+                if ARGV[a + 4] == '1' then
                   redis.call('PEXPIRE', header, ARGV[4])
                   redis.call('PEXPIRE', log, ARGV[4])
                 end
@@ -147,7 +192,7 @@ enum StoreScripts {
             for i = 1, #leases, 1000 do
               redis.call('ZADD', KEYS[1], unpack(leases, i, math.min(i + 999, #leases)))
             end
-            return lost
+            return {lost, behind}
             """)
 
     /// KEYS header, command. ARGV tenant, kind, payload, life.

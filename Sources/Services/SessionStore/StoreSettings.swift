@@ -12,6 +12,10 @@ package struct StoreSettings: Sendable {
     package var waitingEvents = 50_000
     /// How long a lease lasts, in milliseconds of Redis time.
     package var lease: Int64 = 3_000
+    /// Lease periods after which leases mean something again when Redis was away, or this process has just begun.
+    package var settlingLeases: Int64 = 2
+    /// How long after its claim, in milliseconds of Redis time, an owner may restore a session that Redis has lost with its last second.
+    package var restorableAge: Int64 = 60_000
     /// How long a new session may be without an owner before it counts as orphaned, in milliseconds.
     package var openingGrace: Int64 = 10_000
     /// How long header and log live after the last renewal, in milliseconds.

@@ -31,11 +31,16 @@ package final class OwnerStream: Sendable {
         var later: Set<String> = []
         var answers: [StoreCommandAnswer] = []
         var renewal = RenewalMachine()
-        /// Fences as they were in a renewal, since a session that is lost may have been claimed again meanwhile.
-        var renewed: [UInt64: [String: UInt64]] = [:]
+        var renewed: [UInt64: SentRenewal] = [:]
         var pendingRenewal: UInt64?
         var wakeUp: AsyncStream<Void>.Continuation?
         var isConnected = false
+    }
+
+    private struct SentRenewal {
+        let at: Int64
+        /// Fences as they were in it, since a session that is lost may have been claimed again meanwhile.
+        let fences: [String: UInt64]
     }
 
     private let client: StoreClient
@@ -57,7 +62,7 @@ package final class OwnerStream: Sendable {
     /// Whether the store can be reached and reached Redis when it was last asked: without it, tools with side effects do not run.
     package var isAvailable: Bool { state.withLock { $0.isConnected && $0.renewal.isRedisAvailable } }
     /// Sessions that this worker owns or whose last events are still on their way.
-    package var sessionCount: Int { state.withLock { $0.sessions.count } }
+    package var sessionCount: Int { state.withLock { $0.sessions.values.count { !$0.isOver } } }
 
     /// Takes over the log of a session that `claim` made ours.
     ///
@@ -162,7 +167,6 @@ package final class OwnerStream: Sendable {
         while true {
             switch state.withLock({ $0.renewal.tick(now: OwnedSession.now) }) {
             case .renew(let id):
-                housekeeping()
                 state.withLock { $0.pendingRenewal = id }
             case .reconnect:
                 throw SessionLogError(.timeout, message: "The session store did not answer a renewal in time.")
@@ -176,11 +180,6 @@ package final class OwnerStream: Sendable {
             }
             try await Task.sleep(for: .milliseconds(250))
         }
-    }
-
-    private func housekeeping() {
-        let sessions = state.withLock { Array($0.sessions.values) }
-        for session in sessions { session.prune() }
     }
 
     private func send(_ wakeUps: AsyncStream<Void>, to writer: RPCWriter<StoreOwnerMessage>) async throws {
@@ -229,9 +228,11 @@ package final class OwnerStream: Sendable {
                 $0.tenant = session.tenant
                 $0.session = session.session
                 $0.fence = session.fence
+                $0.nextSequence = session.storedNext
             }
         }
-        state.renewed[id] = Dictionary(held.map { ($0.session, $0.fence) }) { first, _ in first }
+        state.renewed[id] = SentRenewal(
+            at: OwnedSession.now, fences: Dictionary(held.map { ($0.session, $0.fence) }) { first, _ in first })
         return .with {
             $0.id = id
             $0.sessions = held
@@ -272,15 +273,21 @@ package final class OwnerStream: Sendable {
     }
 
     private func take(_ answer: StoreRenewed) {
-        let lost = state.withLock { state in
+        let (sent, sessions) = state.withLock { state in
             state.isConnected = true
             state.renewal.answered(id: answer.id, available: answer.available)
-            let fences = state.renewed.removeValue(forKey: answer.id) ?? [:]
-            return answer.lost.compactMap { name in
-                state.sessions[name].flatMap { $0.fence == fences[name] ? $0 : nil }
-            }
+            return (state.renewed.removeValue(forKey: answer.id), state.sessions)
         }
-        for session in lost { session.told("the store has given the session to another owner or closed it") }
+        guard let sent, answer.available else { return }
+        let lost = Set(answer.lost)
+        for (name, fence) in sent.fences {
+            guard let session = sessions[name], session.fence == fence else { continue }
+            if lost.contains(name) {
+                session.told("the store has given the session to another owner or closed it")
+            }
+            // Where the store has lost events, it said so before.
+            session.confirmed(at: sent.at)
+        }
     }
 
     private func session(_ name: String, fence: UInt64) -> OwnedSession? {
@@ -288,10 +295,10 @@ package final class OwnerStream: Sendable {
     }
 
     private func wake(_ session: OwnedSession, later: Bool) {
-        let isOver = session.isOver
+        let isReleased = session.isReleased
         state.withLock { state in
             guard state.sessions[session.session] === session else { return }
-            if isOver {
+            if isReleased {
                 state.sessions[session.session] = nil
             } else if later {
                 state.later.insert(session.session)

@@ -357,6 +357,8 @@ package nonisolated struct StoreRenew: Sendable {
   package init() {}
 }
 
+/// `next_sequence`: everything before it was acknowledged to the owner; 0 = it does not say. Where the log ends before it, the store sends an
+/// `Appended` with BEHIND for the session before it answers the renewal.
 package nonisolated struct StoreHeld: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -367,6 +369,8 @@ package nonisolated struct StoreHeld: Sendable {
   package var session: String = String()
 
   package var fence: UInt64 = 0
+
+  package var nextSequence: UInt64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1377,7 +1381,7 @@ nonisolated extension StoreRenew: SwiftProtobuf.Message, SwiftProtobuf._MessageI
 
 nonisolated extension StoreHeld: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Held"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tenant\0\u{1}session\0\u{1}fence\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tenant\0\u{1}session\0\u{1}fence\0\u{3}next_sequence\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1388,6 +1392,7 @@ nonisolated extension StoreHeld: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
       case 1: try { try decoder.decodeSingularStringField(value: &self.tenant) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.session) }()
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.fence) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.nextSequence) }()
       default: break
       }
     }
@@ -1403,6 +1408,9 @@ nonisolated extension StoreHeld: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     if self.fence != 0 {
       try visitor.visitSingularUInt64Field(value: self.fence, fieldNumber: 3)
     }
+    if self.nextSequence != 0 {
+      try visitor.visitSingularUInt64Field(value: self.nextSequence, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1410,6 +1418,7 @@ nonisolated extension StoreHeld: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     if lhs.tenant != rhs.tenant {return false}
     if lhs.session != rhs.session {return false}
     if lhs.fence != rhs.fence {return false}
+    if lhs.nextSequence != rhs.nextSequence {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -48,6 +48,10 @@ package final class OwnedSession: SessionJournal {
     package var waitingEvents: Int { state.withLock { $0.outbox.waiting } }
     /// It was lost, or everything is stored and it was closed.
     package var isOver: Bool { state.withLock { $0.outbox.isOver } }
+    /// It is over, and what it kept in case that Redis loses it is not needed any more.
+    var isReleased: Bool { state.withLock { $0.outbox.isReleased } }
+    /// The sequence behind the last event that the store has acknowledged.
+    var storedNext: UInt64 { state.withLock { $0.outbox.storedNext } }
 
     @discardableResult
     package func append(_ body: Event.OneOf_Body, position: SessionTime, leg: UInt32) -> Event {
@@ -93,7 +97,7 @@ package final class OwnedSession: SessionJournal {
 
     func takeUnsent() -> SessionOutbox.Message? { state.withLock { $0.outbox.takeUnsent() } }
     func streamBroke() { state.withLock { $0.outbox.streamBroke() } }
-    func prune() { state.withLock { $0.outbox.prune(now: Self.now) } }
+    func confirmed(at time: Int64) { perform(state.withLock { $0.outbox.confirmed(at: time) }) }
     func answered(_ answer: StoreAppended) { perform(state.withLock { $0.outbox.answered(answer, now: Self.now) }) }
     func told(_ reason: String) { perform(state.withLock { $0.outbox.told(reason) }) }
 
@@ -111,12 +115,12 @@ package final class OwnedSession: SessionJournal {
             case .send: wake(self, false)
             case .sendLater: wake(self, true)
             case .settled: settle()
-            case .finished: wake(self, false)
+            case .finished: break
+            case .released: wake(self, false)
             case .lost(let reason):
                 settle()
                 let notify = notify
                 eventLoop.execute { notify(.lost(reason: reason.text)) }
-                wake(self, false)
             }
         }
     }

@@ -3,9 +3,10 @@ import NIOCore
 
 /// What the owner of one session still has to say to the store, and what it keeps to say again. No I/O, no clock.
 ///
-/// Events get consecutive sequences and stay here until they are stored and ten seconds old: that survives a Redis that failed over and lost
-/// its last second, since the store then answers `behind` and gets them again. Sequences that had to be dropped stay as empty
-/// entries, so that numbers never shift.
+/// Events get consecutive sequences and stay here until the store has been seen to have them ten seconds after it acknowledged them: that
+/// survives a Redis that failed over and lost its last second, however long it was away, since the store then answers `behind` and gets them
+/// again. Also the events of a session that was closed stay for a moment. Sequences that had to be dropped stay as empty entries, so that
+/// numbers never shift.
 ///
 /// At the bound for what is not stored yet, telemetry is emptied, the oldest first, and new telemetry is not taken; a turn never is. At the hard
 /// bound (hours of a conversation without a store) the session is given up as lost.
@@ -17,6 +18,8 @@ struct SessionOutbox {
         var hardBytes = 16 << 20
         /// How long a stored event is kept.
         var keepMilliseconds: Int64 = 10_000
+        /// How long a session lingers after its last event was stored: longer than Redis needs to have it on disk.
+        var lingerMilliseconds: Int64 = 2_000
         /// Stored events kept at most, in bytes.
         var keptBytes = 512 << 10
         /// Events that one message to the store may carry.
@@ -50,6 +53,8 @@ struct SessionOutbox {
         case lost(LossReason)
         /// Everything is stored and nothing more comes.
         case finished
+        /// Nothing of it is needed any more.
+        case released
     }
 
     struct Message: Equatable {
@@ -76,7 +81,13 @@ struct SessionOutbox {
     private var keptBytes = 0
     private var noTelemetryBefore = Int64.min
     private var isClosing = false
+    /// Monotonic time for which the store has last proved to have everything that it had acknowledged.
+    private var confirmedAt: Int64
+    private var lastStoredAt: Int64
+    /// It was lost, or everything is stored and it was closed.
     private(set) var isOver = false
+    /// It is over, and what it kept is not needed any more.
+    private(set) var isReleased = false
 
     /// - Parameters:
     ///   - loaded: the end of the log as it was when the session was claimed, in order and contiguous up to `nextSequence - 1`; it is
@@ -89,18 +100,22 @@ struct SessionOutbox {
         storedThrough = nextSequence - 1
         sentThrough = nextSequence - 1
         reportedThrough = nextSequence - 1
+        confirmedAt = now
+        lastStoredAt = now
         for bytes in loaded {
             entries.append(Entry(bytes: bytes, isTelemetry: false, storedAt: now))
             keptBytes += bytes.count
         }
-        prune(now: now)
+        prune()
     }
 
     /// The sequence that the next event gets.
     var nextSequence: UInt64 { firstSequence + UInt64(entries.count) }
     /// Events that are not stored yet.
     var waiting: Int { Int(nextSequence - 1 - storedThrough) }
-    var hasUnsent: Bool { !isOver && sentThrough + 1 < nextSequence }
+    var hasUnsent: Bool { !isReleased && sentThrough + 1 < nextSequence }
+    /// The sequence behind the last event that the store has, as far as it has said so.
+    var storedNext: UInt64 { storedThrough + 1 }
 
     /// What became of an event; nil while that is open.
     func outcome(of sequence: UInt64) -> StorageOutcome? {
@@ -156,12 +171,12 @@ struct SessionOutbox {
 
     /// The store answered a message.
     mutating func answered(_ answer: StoreAppended, now: Int64) -> [Effect] {
-        guard !isOver else { return [] }
+        guard !isReleased else { return [] }
         switch answer.outcome {
         case .stored: return stored(through: answer.nextSequence - min(1, answer.nextSequence), now: now)
         case .behind: return behind(answer.nextSequence, now: now)
         case .fenced: return lose(.fenced)
-        case .gone: return isClosing && waiting == 0 ? [] : lose(.gone)
+        case .gone: return isOver && waiting == 0 ? [] : lose(.gone)
         case .unavailable, .UNRECOGNIZED:
             streamBroke()
             return [.sendLater]
@@ -171,14 +186,24 @@ struct SessionOutbox {
 
     /// The store says that the session is not ours any more.
     mutating func told(_ reason: String) -> [Effect] {
-        guard !isOver, !(isClosing && waiting == 0) else { return [] }
+        guard !isOver else { return [] }
         return lose(.told(reason))
     }
 
-    /// Forgets what was stored long enough ago.
-    mutating func prune(now: Int64) {
-        while let first = entries.first, let storedAt = first.storedAt,
-            now - storedAt >= limits.keepMilliseconds || keptBytes > limits.keptBytes
+    /// The store has answered a renewal that was sent at `time`, and had everything that it had acknowledged by then.
+    mutating func confirmed(at time: Int64) -> [Effect] {
+        confirmedAt = max(confirmedAt, time)
+        prune()
+        guard isOver, !isReleased, waiting == 0, confirmedAt - lastStoredAt >= limits.lingerMilliseconds else {
+            return []
+        }
+        return release()
+    }
+
+    /// Forgets what was stored long enough before the store last proved to have it.
+    private mutating func prune() {
+        while let first = entries.first, let storedAt = first.storedAt, firstSequence <= storedThrough,
+            confirmedAt - storedAt >= limits.keepMilliseconds || keptBytes > limits.keptBytes
         {
             keptBytes -= first.bytes.count
             dropped.remove(firstSequence)
@@ -195,7 +220,8 @@ struct SessionOutbox {
         for number in (storedThrough + 1)...last where number >= firstSequence { keep(number, now) }
         storedThrough = last
         sentThrough = max(sentThrough, last)
-        prune(now: now)
+        lastStoredAt = now
+        prune()
         guard last > reportedThrough else { return finishIfDone() }
         reportedThrough = last
         return [.settled(through: last)] + finishIfDone()
@@ -209,9 +235,22 @@ struct SessionOutbox {
         keptBytes += entries[offset: offset].bytes.count
     }
 
+    /// It is not stored after all.
+    private mutating func unkeep(_ sequence: UInt64) {
+        let offset = Int(sequence - firstSequence)
+        guard entries[offset: offset].storedAt != nil else { return }
+        entries[offset: offset].storedAt = nil
+        keptBytes -= entries[offset: offset].bytes.count
+        waitingBytes += entries[offset: offset].bytes.count
+    }
+
     private mutating func behind(_ next: UInt64, now: Int64) -> [Effect] {
         guard next >= 1, next < nextSequence else { return stored(through: next - min(1, next), now: now) }
-        guard firstSequence <= next || firstSequence - next <= limits.maximumGap else { return lose(.gone) }
+        // A log cannot begin without its first event.
+        let isRepeatable =
+            next > 1 ? firstSequence <= next || firstSequence - next <= limits.maximumGap : firstSequence == 1
+        guard isRepeatable else { return lose(.gone) }
+        for number in max(next, firstSequence)..<max(next, firstSequence, storedThrough + 1) { unkeep(number) }
         storedThrough = min(storedThrough, next - 1)
         sentThrough = next - 1
         return [.send]
@@ -266,10 +305,17 @@ struct SessionOutbox {
     }
 
     private mutating func lose(_ reason: LossReason) -> [Effect] {
+        // Of a session that was closed nobody waits for anything.
+        guard !isOver else { return release() }
         isOver = true
+        return [.lost(reason)] + release()
+    }
+
+    private mutating func release() -> [Effect] {
+        isReleased = true
         firstSequence = nextSequence
         entries.removeAll()
-        return [.lost(reason)]
+        return [.released]
     }
 
     private mutating func finishIfDone() -> [Effect] {
