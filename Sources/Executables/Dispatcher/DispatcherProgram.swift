@@ -35,7 +35,7 @@ enum DispatcherProgram {
             name: "dispatcher", opsPort: 8081,
             keys: [
                 listen.declaration, region.declaration, redis.declaration, postgres.declaration, agents.declaration,
-                staticKey.declaration, stores.declaration, tickets.declaration,
+                staticKey.declaration, stores.declaration, tickets.declaration, CommonKeys.reconnectWindow.declaration,
             ])
         if CommandLine.arguments.contains("--help-config") {
             print(definition.configurationHelp)
@@ -78,7 +78,14 @@ enum DispatcherProgram {
         let server = PublicServer(
             core: core, host: address.host, port: address.port, group: context.eventLoops, logger: context.logger
         ) { port in context.announce("public", at: "http://\(address.host):\(port)") }
-        return [Running { try await client.run() }] + directoryService + [watch, server]
+        return [Running { try await client.run() }] + directoryService + [watch, try reaper(context, client), server]
+    }
+
+    private static func reaper(_ context: ServiceContext, _ client: StoreClient) throws -> Reaper {
+        var settings = Reaper.Settings()
+        settings.reconnectWindow = try context.environment.get(CommonKeys.reconnectWindow)
+        // Callers have no leases yet that would say whether one is still connected; their sessions end with their connections.
+        return Reaper(store: client, settings: settings, isAttached: { _, _ in false }, metrics: context.metrics, logger: context.logger)
     }
 
     private static func directory(_ context: ServiceContext) async throws -> (any CallerDirectory, [any Service]) {

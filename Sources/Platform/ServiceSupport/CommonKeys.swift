@@ -12,6 +12,11 @@ package enum CommonKeys {
         "PARLEY_SHUTDOWN_GRACE", in: .zero ... .seconds(86_400), default: "30s",
         help: "How long work in progress may go on after SIGTERM before it is cancelled.")
 
+    /// How long a session is kept for a caller who lost the connection. Workers wait for so long, dispatchers and the reaper count on it.
+    package static let reconnectWindow = EnvironmentKey<Duration>.duration(
+        "PARLEY_RECONNECT_WINDOW", in: .zero ... .seconds(1800), default: "30s",
+        help: "How long a session waits for a caller who lost the connection; the same for all services.")
+
     // Read by LogSettings before anything else, so that configuration errors can be logged; listed here to be documented and checked.
     static let log: [EnvironmentDeclaration] = [
         EnvironmentKey<String>.string(
