@@ -266,6 +266,21 @@ struct OutageTests {
         #expect(condition.isSettled(now: 306_000))
     }
 
+    @Test(arguments: [3_600_000, -3_600_000] as [Int64])
+    func `after a step of Redis's clock leases say nothing for two lease periods`(step: Int64) {
+        let condition = RedisCondition(settings: StoreSettings(), metrics: StoreMetrics(.init()))
+        for second in 0...20 as ClosedRange<Int64> {
+            let microseconds = (second * 1000 + (second < 10 ? 0 : step) + 10_000_000) * 1000
+            condition.answered(
+                server: "run_id:a\r\nserver_time_usec:\(microseconds)\r\n", memory: "", replication: "",
+                now: second * 1000)
+            #expect(condition.isSettled(now: second * 1000) == (6...9).contains(second) || second >= 16)
+        }
+        // Whoever asks for orphans may be the first to see it.
+        condition.saw(time: 50_000_000, now: 20_100)
+        #expect(!condition.isSettled(now: 26_099))
+    }
+
     // MARK: Memory
 
     @Test

@@ -6,7 +6,8 @@ import Telemetry
 /// How Redis is: how full, with how many replicas, and since when it answers. Asked once a second, read everywhere.
 ///
 /// A process that has just begun does not know whether Redis was away before: it is as if it had come back with the first answer. A Redis with
-/// another run id is another one, or the same with what its disk had: that is an absence too, however short.
+/// another run id is another one, or the same with what its disk had: that is an absence too, however short. So is a step of its clock, which
+/// makes all leases run out at once.
 final class RedisCondition: Sendable {
     struct Snapshot: Sendable, Equatable {
         /// Of the configured maximum; 0 where there is none.
@@ -15,6 +16,13 @@ final class RedisCondition: Sendable {
         /// Monotonic milliseconds since when the same Redis has answered; nil while none does.
         var availableSince: Int64?
         var runID = ""
+        var clock: Clock?
+
+        /// Redis's clock beside ours, in milliseconds.
+        struct Clock: Equatable {
+            let redis: Int64
+            let monotonic: Int64
+        }
     }
 
     private let settings: StoreSettings
@@ -27,9 +35,9 @@ final class RedisCondition: Sendable {
     }
 
     var snapshot: Snapshot { state.withLock { $0 } }
-    var stopsTelemetry: Bool { snapshot.memory >= settings.telemetryStopsAt }
-    var stopsOpening: Bool { snapshot.memory >= settings.openingStopsAt }
-    var hasReplicas: Bool { snapshot.replicas > 0 }
+    var stopsTelemetry: Bool { state.withLock { $0.memory } >= settings.telemetryStopsAt }
+    var stopsOpening: Bool { state.withLock { $0.memory } >= settings.openingStopsAt }
+    var hasReplicas: Bool { state.withLock { $0.replicas } > 0 }
 
     /// Redis has been there for two lease periods: leases that ended since mean something.
     func isSettled(now: Int64) -> Bool {
@@ -41,6 +49,16 @@ final class RedisCondition: Sendable {
         state.withLock { $0.availableSince = nil }
     }
 
+    /// Redis's clock showed `time`, in milliseconds.
+    func saw(time: Int64, now: Int64) {
+        state.withLock { state in
+            if let last = state.clock, abs(time - last.redis - (now - last.monotonic)) > settings.lease / 3 {
+                state.availableSince = state.availableSince.map { _ in now }
+            }
+            state.clock = Snapshot.Clock(redis: time, monotonic: now)
+        }
+    }
+
     /// Redis answered `INFO server`, `INFO memory` and `INFO replication`.
     func answered(server: String, memory: String, replication: String, now: Int64) {
         let runID = Self.text("run_id", of: server) ?? ""
@@ -50,6 +68,7 @@ final class RedisCondition: Sendable {
             $0.memory = Self.memory(of: memory)
             $0.replicas = Self.field("connected_slaves", of: replication).map { Int($0) } ?? 0
         }
+        if let time = Self.field("server_time_usec", of: server) { saw(time: Int64(time / 1000), now: now) }
         metrics.memory.set(snapshot.memory)
         metrics.replicas.set(Double(snapshot.replicas))
     }

@@ -232,7 +232,9 @@ struct SessionDirectory: Sendable {
     func time() async throws -> Int64 {
         let time = try await send(RedisCommand("TIME")).array?.compactMap(\.integer) ?? []
         guard time.count == 2 else { throw StoreFailure.unexpected }
-        return time[0] * 1000 + time[1] / 1000
+        let milliseconds = time[0] * 1000 + time[1] / 1000
+        condition.saw(time: milliseconds, now: StoreClock.now)
+        return milliseconds
     }
 
     func id(_ text: String) throws -> SessionID {
