@@ -138,7 +138,7 @@ let services: [Target] = [
     module("ParleyCommands", "Commands",
            ["CallerSimulator", "ClusterSupport", "ProviderSimulator", "Migrations", "TenantDirectory", "PostgresClient", "RedisClient", "HTTPClient",
             "SessionLog", "Conversation", "LocalProviders", "SpeechDetection", "Audio", "ServiceSupport", "Cryptography", "Telemetry",
-            "Resilience", arguments, logging, yams, nioCore, nioPosix]),
+            "Resilience", arguments, logging, yams, nioCore, nioPosix, protobuf]),
 ]
 
 let executables: [Target] = [

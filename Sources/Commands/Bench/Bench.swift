@@ -118,7 +118,7 @@ final class Bench: Sendable {
     // MARK: Making
 
     /// Shared machines differ by more than the programs that are compared: one run of the VAD network says how fast this one is now.
-    private static func machineSpeed() -> String {
+    static func machineSpeed() -> String {
         let files = ModelFiles(environment: ProcessInfo.processInfo.environment)
         let window = (0..<SileroVAD.contextLength + SileroVAD.windowLength).map { Int16(truncatingIfNeeded: $0 * 7_919 % 4_001 - 2_000) }
         guard let runtime = try? OnnxRuntime(files: files), let model = try? SileroVAD(files: files, runtime: runtime),
@@ -141,7 +141,7 @@ final class Bench: Sendable {
     }
 
     /// Moves this process to a core, with all threads that it has and will have.
-    private static func stayOn(core: Int) throws {
+    static func stayOn(core: Int) throws {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = ["taskset", "-acp", "\(core)", "\(ProcessInfo.processInfo.processIdentifier)"]

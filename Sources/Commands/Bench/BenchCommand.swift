@@ -4,13 +4,14 @@ import Foundation
 /// `parley bench`: measures a cluster of its own against simulated providers.
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bench", abstract: "Measures latency, barge-in, density and set-up on a cluster of its own.",
+        commandName: "bench", abstract: "Measures latency, barge-in, density, set-up, session store and archiver on a cluster of its own.",
         discussion: """
             Starts redis-server, session-store, one media-worker and dispatcher from the folder of this executable, and simulated \
             providers with fixed delays; the worker alone on one core, everything else on another. Callers speak synthesised \
             sentences in real time. Needs two cores that nobody else uses: a run says when its numbers are void.
+            'store' and 'archiver' need no callers: they write what conversations log.
             """,
-        subcommands: [BenchLatency.self, BenchBargeIn.self, BenchDensity.self, BenchSetup.self])
+        subcommands: [BenchLatency.self, BenchBargeIn.self, BenchDensity.self, BenchSetup.self, BenchStore.self, BenchArchiver.self])
 }
 
 /// What all measurements share.

@@ -71,6 +71,9 @@ package final class LocalCluster: Sendable {
     /// The public address of a dispatcher, counted from 1.
     package func url(dispatcher: Int = 1) -> String { "http://127.0.0.1:\(port("dispatcher-\(dispatcher)"))" }
 
+    /// The loopback port on which a service takes its work.
+    package func servicePort(_ name: String) -> Int { port(name) }
+
     /// The operations address of a service: `/metrics`, `/readyz`.
     package func opsURL(_ name: String) -> String { "http://127.0.0.1:\(port("\(name).ops"))" }
 
