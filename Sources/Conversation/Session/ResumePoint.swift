@@ -13,6 +13,8 @@ package struct ResumePoint: Sendable, Hashable {
     package private(set) var sentence: Int
     /// What remains of that sentence; empty when none is left.
     package private(set) var remaining: String
+    /// Some of that sentence reached the caller, though perhaps no whole word.
+    package private(set) var isWithinSentence = false
 
     /// - Parameter delivered: samples of the reply, from its first, that reached the caller; nil where nobody knows
     package init(_ reply: ReplyState, delivered: SessionTime?) {
@@ -30,6 +32,7 @@ package struct ResumePoint: Sendable, Hashable {
             sentence += 1
             remaining = sentence < known.count ? known[sentence].text : ""
         }
+        isWithinSentence = isWithinSentence || delivered > position
     }
 
     /// Whether any of the reply was heard.
@@ -60,6 +63,7 @@ package struct ResumePoint: Sendable, Hashable {
         let boundary = timeline.wordBoundary(atOrBefore: place)
         guard !boundary.remaining.isEmpty else { return hearAll(audio) }
         if remaining.hasSuffix(boundary.remaining) { hear(String(remaining.dropLast(boundary.remaining.count))) }
+        isWithinSentence = true
         position += SessionTime(samples: boundary.sample)
         remaining = boundary.remaining
         return false

@@ -62,7 +62,7 @@ extension VoiceSession {
         reply.logged = reply.sentences.count
         reply.spoken = point.sentence
         reply.played = point.sentence
-        if point.sentence < reply.logged, point.remaining != reply.sentences[point.sentence] {
+        if point.sentence < reply.logged, point.isWithinSentence || point.remaining != reply.sentences[point.sentence] {
             reply.remainder = (point.sentence, point.remaining)
         }
         if !known.isComplete, let whole = writtenText(of: kind) {

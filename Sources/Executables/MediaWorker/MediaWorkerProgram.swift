@@ -50,7 +50,7 @@ enum MediaWorkerProgram {
             name: "media-worker", opsPort: 7101,
             keys: [
                 listen.declaration, advertise.declaration, id.declaration, capacity.declaration, redis.declaration, stores.declaration,
-                tickets.declaration, turnThreads.declaration, models.declaration, onnxRuntime.declaration,
+                tickets.declaration, CommonKeys.reconnectWindow.declaration, turnThreads.declaration, models.declaration, onnxRuntime.declaration,
             ],
             alsoKnown: ["PARLEY_POCKETSPHINX_MODEL_DIR", "PARLEY_LOCAL_SPEECH_THREADS"])
         if CommandLine.arguments.contains("--help-config") {
@@ -82,6 +82,7 @@ enum MediaWorkerProgram {
             name: name, capacity: try environment.get(capacity),
             store: StoreOwner(client: client, stream: stream, worker: name, address: "\(host):\(address.port)"),
             environment: try sessionEnvironment(context), registry: context.metrics, logger: context.logger,
+            reconnectWindow: try environment.get(CommonKeys.reconnectWindow),
             checkTicket: { ticketKeys.problem(with: $0, session: $1, fence: $2) }, loadChanged: { changed.yield() })
         let worker = MediaWorker(core: core, group: context.eventLoops)
         let channel = try await worker.bind(host: address.host, port: address.port)
