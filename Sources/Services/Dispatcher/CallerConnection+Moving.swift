@@ -183,6 +183,7 @@ extension CallerConnection {
         queue.raiseFence(fence)
         call?.fence = fence
         call?.wasAccepted = true
+        if queue.throttling { link.client.send(.throttled(true)) }
         previous?.client.close()
         previous = nil
         let bound = NIOLoopBound(self, eventLoop: eventLoop)

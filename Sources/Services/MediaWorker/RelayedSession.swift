@@ -55,7 +55,8 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
         case (.waiting, .watch(let ticket)): watch(ticket)
         case (.claiming(let attach, var waiting), _):
             waiting.append(message)
-            guard waiting.count <= Self.maximumWaiting else { return failed(.badHandshake, "too many messages before the session was taken") }
+            // Its room is given back when the claim is answered.
+            guard waiting.count <= Self.maximumWaiting else { return refuse(.badHandshake, "too many messages before the session was taken") }
             state = .claiming(attach, waiting)
         case (.running(let run), _): pass(message, to: run)
         case (.waiting, _): refuse(.badHandshake, "the first message of a link must be 'attach' or 'watch'")

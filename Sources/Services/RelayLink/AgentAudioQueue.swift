@@ -28,7 +28,8 @@ package struct AgentAudioQueue: Sendable {
     private var held: CircularBuffer<Held> = CircularBuffer(initialCapacity: 16)
     private var heldSamples = 0
     private var writable = true
-    private var throttling = false
+    /// The worker has been told to let playout stand still.
+    package private(set) var throttling = false
     package private(set) var highestFence: UInt64 = 0
     /// The last audio that went to the caller's socket: reply and the sample after it.
     package private(set) var deliveredReply: UInt32 = 0
