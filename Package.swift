@@ -130,13 +130,14 @@ let services: [Target] = [
     module("ArchiverService", "Services/Archiver",
            ["SessionLog", "RedisClient", "PostgresClient", "ServiceSupport", "Telemetry", "Resilience", lifecycle, protobuf, logging]),
     module("TestDatabases", "TestSupport/TestDatabases", ["PostgresClient", "Migrations", logging]),
+    module("TestAudio", "TestSupport/TestAudio", []),
     module("ProviderSimulator", "TestSupport/ProviderSimulator",
-           ["Audio", "WireCoding", "WebSocket", nioCore, nioPosix, nioHTTP1, yams, logging]),
+           ["TestAudio", "Audio", "WireCoding", "WebSocket", nioCore, nioPosix, nioHTTP1, yams, logging]),
     module("CallerSimulator", "TestSupport/CallerSimulator",
-           ["Audio", "WebSocket", "LocalProviders", "Conversation", "PipecatBackend", nioCore, nioPosix, yams, logging]),
+           ["TestAudio", "Audio", "WebSocket", "LocalProviders", "Conversation", "PipecatBackend", "Resilience", nioCore, nioPosix, yams, logging]),
     module("ClusterSupport", "TestSupport/Cluster", ["HTTPClient", nioCore, nioPosix]),
     module("ParleyCommands", "Commands",
-           ["CallerSimulator", "ClusterSupport", "ProviderSimulator", "Migrations", "TenantDirectory", "PostgresClient", "RedisClient", "HTTPClient",
+           ["CallerSimulator", "ClusterSupport", "ProviderSimulator", "TestAudio", "Migrations", "TenantDirectory", "PostgresClient", "RedisClient", "HTTPClient",
             "SessionLog", "Conversation", "LocalProviders", "SpeechDetection", "Audio", "ServiceSupport", "Cryptography", "Telemetry",
             "Resilience", arguments, logging, yams, nioCore, nioPosix, protobuf]),
 ]
@@ -173,7 +174,7 @@ let testTargets: [Target] = [
     tests("PipecatTests", ["PipecatBackend", "Conversation", "Audio", nioCore]),
     tests("ProviderTests",
           ["DeepgramProvider", "OpenAIProvider", "AnthropicProvider", "ElevenLabsProvider", "CartesiaProvider", "ProviderSupport",
-           "ProviderSimulator",
+           "ProviderSimulator", "TestAudio",
            "Conversation", "Audio", "WireCoding", "WebSocket", "HTTPClient", nioCore, nioPosix, logging]),
     tests("LocalProviderTests", ["LocalProviders", "Conversation", "Audio", nioCore, nioPosix]),
     tests("RelayTests", ["RelayLink", "SessionLog", "Cryptography", nioCore, nioPosix, nioEmbedded, logging]),
@@ -183,7 +184,8 @@ let testTargets: [Target] = [
            "WebSocket", "HTTPClient", "Audio", "Cryptography", nioCore, nioPosix]),
     tests("DispatcherTests",
           ["DispatcherService", "WebSocket", "HTTPClient", "RelayLink", "SessionLog", "Telemetry", lifecycle, protobuf, logging, nioCore, nioPosix]),
-    tests("CommandTests", ["ParleyCommands", "CallerSimulator", "Conversation", "Audio"]),
+    tests("CommandTests",
+          ["ParleyCommands", "CallerSimulator", "ClusterSupport", "ProviderSimulator", "PipecatBackend", "TestAudio", "Conversation", "Audio", "Resilience", nioCore, nioPosix]),
 ]
 
 let package = Package(

@@ -26,7 +26,7 @@ enum AnthropicRoute {
             return exchange.answer(SimulatorErrors.answer(.anthropic, status, retryAfter: retryAfter))
         default: break
         }
-        let question = question(json)
+        let question = question(json, knowsCues: state.configuration.language.book != nil)
         let answer = LanguageAnswer(question, state.configuration.language)
         if json["stream"].bool == true {
             stream(answer, question, exchange, state, fault)
@@ -82,19 +82,26 @@ enum AnthropicRoute {
         return due.isEmpty ? nil : "messages: `tool_use` ids were found without `tool_result` blocks immediately after"
     }
 
-    private static func question(_ json: JSONValue) -> LanguageQuestion {
+    /// `knowsCues`: a message in the user's name may be a request to go on instead of the caller's words.
+    private static func question(_ json: JSONValue, knowsCues: Bool) -> LanguageQuestion {
         let messages = json["messages"].elements
         func text(_ message: JSONValue) -> String {
             message["content"].string
                 ?? message["content"].elements.compactMap { $0["text"].string }.joined(separator: " ")
         }
-        let users = messages.filter { $0["role"].equals("user") && !text($0).isEmpty }
+        let users = messages.indices.filter { index in
+            messages[index]["role"].equals("user") && !text(messages[index]).isEmpty
+                && !(knowsCues && AnswerBook.isCue(text(messages[index])))
+        }
+        let since = messages[((users.last ?? -1) + 1)...]
         return LanguageQuestion(
-            model: json["model"].string ?? "", lastUserText: users.last.map(text) ?? "", userTurns: users.count,
+            model: json["model"].string ?? "", lastUserText: users.last.map { text(messages[$0]) } ?? "", userTurns: users.count,
             answersTool: messages.last?["content"].elements.last?["type"].equals("tool_result") == true,
             toolNames: json["tool_choice"]["type"].equals("none")
                 ? [] : json["tools"].elements.compactMap { $0["name"].string },
-            inputTokens: json["messages"].rawText.utf8.count / 4)
+            inputTokens: json["messages"].rawText.utf8.count / 4,
+            saidSince: since.filter { $0["role"].equals("assistant") }.map(text).joined(separator: " "),
+            isContinuation: knowsCues && since.last.map(text).map(AnswerBook.isCue) ?? false)
     }
 
     private static func stream(

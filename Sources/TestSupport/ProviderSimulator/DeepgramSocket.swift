@@ -14,7 +14,7 @@ final class DeepgramSocket: WebSocketHandler {
     private let wantsVoiceEvents: Bool
     private let fault: Fault
     private var player: FaultPlayer?
-    private var recogniser: SimulatedRecogniser
+    private var recogniser: SimulatedEars
     private var idleTimer: Scheduled<Void>?
     private var lastHeard = NIODeadline.now()
     private var isClosing = false
@@ -58,7 +58,7 @@ final class DeepgramSocket: WebSocketHandler {
         model = request.first("model") ?? "general"
         rate = Self.rate(request) ?? 16_000
         wantsVoiceEvents = request.first("vad_events") == "true"
-        recogniser = SimulatedRecogniser(
+        recogniser = SimulatedEars(
             state.configuration.recognition, rate: rate, interims: request.first("interim_results") == "true")
         state.count {
             $0.open["deepgram", default: 0] += 1
@@ -87,7 +87,7 @@ final class DeepgramSocket: WebSocketHandler {
             let samples = (0..<(bytes.count / 2)).lazy.map {
                 Int16(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 2, as: Int16.self))
             }
-            recogniser.hear(samples, next: nextUtterance) { send($0, socket) }
+            recogniser.hear(samples, next: nextUtterance, finalMilliseconds: finalMilliseconds) { send($0, socket) }
         }
     }
 
@@ -119,8 +119,11 @@ final class DeepgramSocket: WebSocketHandler {
     }
 
     private func nextUtterance() -> (ScriptedUtterance, finalMilliseconds: Double) {
-        let delay = state.draw(state.configuration.recognition.final) * (player?.slowness ?? 1)
-        return (state.nextUtterance(tag: tag), max(20, delay))
+        (state.nextUtterance(tag: tag), finalMilliseconds())
+    }
+
+    private func finalMilliseconds() -> Double {
+        max(20, state.draw(state.configuration.recognition.final) * (player?.slowness ?? 1))
     }
 
     private func send(_ output: SimulatedRecogniser.Output, _ socket: WebSocket) {

@@ -10,6 +10,10 @@ struct LanguageQuestion {
     var answersTool: Bool
     var toolNames: [String]
     var inputTokens: Int
+    /// What the assistant has said since the last user message: a reply to go on with.
+    var saidSince = ""
+    /// The request asks to finish that.
+    var isContinuation = false
 }
 
 /// What it answers.
@@ -18,6 +22,12 @@ struct LanguageAnswer {
     var calls: [LanguageRule.Call]
 
     init(_ question: LanguageQuestion, _ behaviour: LanguageBehaviour) {
+        if let book = behaviour.book {
+            let answer = book.answer(question)
+            tokens = Self.tokens(answer.text)
+            calls = answer.calls
+            return
+        }
         let fallback =
             behaviour.answers.isEmpty
             ? "Yes." : behaviour.answers[max(0, question.userTurns - 1) % behaviour.answers.count]

@@ -28,7 +28,7 @@ enum OpenAIRoute {
             return exchange.answer(SimulatorErrors.answer(.openai, status, retryAfter: retryAfter))
         default: break
         }
-        let question = question(json)
+        let question = question(json, knowsCues: state.configuration.language.book != nil)
         let answer = LanguageAnswer(question, state.configuration.language)
         if json["stream"].bool == true {
             stream(answer, question, json, exchange, state, fault)
@@ -96,17 +96,25 @@ enum OpenAIRoute {
         return nil
     }
 
-    private static func question(_ json: JSONValue) -> LanguageQuestion {
+    /// `knowsCues`: a message in the user's name may be a request to go on instead of the caller's words.
+    private static func question(_ json: JSONValue, knowsCues: Bool) -> LanguageQuestion {
         let messages = json["messages"].elements
-        let users = messages.filter { $0["role"].equals("user") }
-        let last = users.last?["content"]
-        let text = last?.string ?? last?.elements.compactMap { $0["text"].string }.joined(separator: " ") ?? ""
+        func text(_ message: JSONValue) -> String {
+            message["content"].string
+                ?? message["content"].elements.compactMap { $0["text"].string }.joined(separator: " ")
+        }
+        let users = messages.indices.filter { index in
+            messages[index]["role"].equals("user") && !(knowsCues && AnswerBook.isCue(text(messages[index])))
+        }
+        let since = messages[((users.last ?? -1) + 1)...]
         return LanguageQuestion(
-            model: json["model"].string ?? "", lastUserText: text, userTurns: users.count,
-            answersTool: messages.last?["role"].equals("tool") == true,
+            model: json["model"].string ?? "", lastUserText: users.last.map { text(messages[$0]) } ?? "",
+            userTurns: users.count, answersTool: since.contains { $0["role"].equals("tool") },
             toolNames: json["tool_choice"].equals("none")
                 ? [] : json["tools"].elements.compactMap { $0["function"]["name"].string },
-            inputTokens: json["messages"].rawText.utf8.count / 4)
+            inputTokens: json["messages"].rawText.utf8.count / 4,
+            saidSince: since.filter { $0["role"].equals("assistant") }.map(text).joined(separator: " "),
+            isContinuation: knowsCues && since.last.map(text).map(AnswerBook.isCue) ?? false)
     }
 
     private static func stream(

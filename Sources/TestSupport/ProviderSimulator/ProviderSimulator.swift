@@ -69,6 +69,12 @@ package final class ProviderSimulator: Sendable {
 
     package var statistics: SimulatorStatistics { state.statistics }
 
+    /// Where the worker finds a tool of this name: a POST counts as a run of it.
+    package func toolURL(_ name: String) -> String { url + ToolRoute.prefix + name }
+
+    /// The tools that were run, in order.
+    package var toolCalls: [SimulatedToolCall] { state.toolCalls }
+
     private static func setUp(_ channel: any Channel, _ state: SimulatorState) throws {
         let fate = ConnectionFate()
         let upgrader = WebSocketServerUpgrader<Void>(

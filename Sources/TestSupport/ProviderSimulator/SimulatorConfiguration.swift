@@ -1,3 +1,5 @@
+package import TestAudio
+
 /// How the simulated providers behave. The defaults are the fixed delays of the benchmarks.
 package struct SimulatorConfiguration: Sendable {
     /// The address to listen on; loopback, since anybody who reaches it can script it.
@@ -13,6 +15,7 @@ package struct SimulatorConfiguration: Sendable {
     package var recognition = RecognitionBehaviour()
     package var language = LanguageBehaviour()
     package var speech = SpeechBehaviour()
+    package var tools = ToolBehaviour()
     package var faults = FaultPlan()
 
     package init() {}
@@ -32,6 +35,8 @@ package struct RecognitionBehaviour: Sendable {
     package var idleClose = 10_000
     /// What the callers say, in this order on every connection (or tag), from the start again at the end.
     package var script: [ScriptedUtterance] = defaultScript
+    /// Recordings that are recognised by their samples; with them there is no script, and what is not among them is not understood.
+    package var recordings: KnownSpeech?
 
     static let defaultScript = [
         "Hello, I saw your advertisement.", "My name is Anna Schmidt.", "I work for Northwind Traders.",
@@ -53,12 +58,33 @@ package struct ScriptedUtterance: Sendable, Hashable {
     }
 }
 
+/// Recordings and what is said in them.
+package struct KnownSpeech: Sendable {
+    package let fingerprints: AudioFingerprints
+    /// The words of each recording, spread evenly over it.
+    package let words: [[String]]
+
+    /// Throws where a recording could be taken for another one. At 16 kHz.
+    package init(_ recordings: [(text: String, samples: [Int16])]) throws(AudioFingerprintsError) {
+        fingerprints = try AudioFingerprints(recordings.map(\.samples))
+        words = recordings.map { $0.text.split(separator: " ").map(String.init) }
+    }
+}
+
+/// How the simulated tools work.
+package struct ToolBehaviour: Sendable {
+    /// From the request, at which the tool has run, to its answer.
+    package var latency = SimulatedLatency.fixed(200)
+}
+
 /// How the simulated language models write.
 package struct LanguageBehaviour: Sendable {
     package var firstToken = SimulatedLatency.fixed(150)
     package var perToken = SimulatedLatency.fixed(10)
     /// The first rule whose pattern is found in the last user message answers.
     package var rules: [LanguageRule] = []
+    /// With it nothing else answers: the same words get the same answer, whoever asks and however often.
+    package var book: AnswerBook?
     /// Without a rule: answers in turn, by the number of user messages so far. Nine words each.
     package var answers = [
         "Thanks for calling, may I ask for your name?", "Nice to meet you, which company are you with?",

@@ -11,6 +11,7 @@ enum SimulatorRoutes {
         case ("POST", "/control/script"): exchange.answer(SimulatorControl.script(request, state))
         case ("POST", "/control/faults"): exchange.answer(SimulatorControl.faults(request, state))
         case ("GET", "/control/statistics"): exchange.answer(SimulatorControl.statistics(state))
+        case ("POST", let path) where path.hasPrefix(ToolRoute.prefix): ToolRoute.run(request, exchange, state)
         case ("GET", "/healthz"): exchange.answer(SimulatedAnswer(200, "ok\n", type: "text/plain"))
         default:
             exchange.answer(

@@ -10,10 +10,13 @@ final class SimulatorState: Sendable {
         /// How far each tag has come, so that a connection made again goes on where the last one stopped.
         var progress: [String: Int] = [:]
         var statistics = SimulatorStatistics()
+        var toolCalls: [SimulatedToolCall] = []
     }
 
     /// Tags remembered; the benchmark's sessions of an hour fit.
     private static let maximumTags = 20_000
+    /// Tool calls remembered; those after them are answered and forgotten.
+    private static let maximumToolCalls = 100_000
 
     let configuration: SimulatorConfiguration
     private let shared: Mutex<Shared>
@@ -70,6 +73,16 @@ final class SimulatorState: Sendable {
             return script.isEmpty ? ScriptedUtterance("Yes.") : script[index % script.count]
         }
     }
+
+    /// Notes a call and returns how often its key was seen before.
+    func note(_ call: SimulatedToolCall) -> Int {
+        shared.withLock { shared in
+            let before = shared.toolCalls.count { $0.key == call.key && $0.name == call.name }
+            if shared.toolCalls.count < Self.maximumToolCalls { shared.toolCalls.append(call) }
+            return before
+        }
+    }
+    var toolCalls: [SimulatedToolCall] { shared.withLock { $0.toolCalls } }
 
     func count(_ change: (inout SimulatorStatistics) -> Void) { shared.withLock { change(&$0.statistics) } }
     var statistics: SimulatorStatistics { shared.withLock { $0.statistics } }
