@@ -35,7 +35,7 @@ struct CallCommand: AsyncParsableCommand {
                 fflush(nil)
             }
         }
-        let request = try target.request(agent: agent ?? scenario.agent ?? "lead-qualification")
+        let request = try target.request(agent: agent ?? scenario.agent ?? "lead-qualification", parameters: ["resumable": "true"])
         if !json { print("Calling \(agent ?? scenario.agent ?? "lead-qualification") at \(request.url.authority) ...") }
         let (report, tracks) = await Self.call(request, scenario, speeches, options)
         if let record { try save(tracks, to: record) }

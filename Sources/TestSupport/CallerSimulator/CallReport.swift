@@ -33,6 +33,8 @@ package struct CallReport: Sendable {
     package var connectMilliseconds: Double?
     package var readyMilliseconds: Double?
     package var durationMilliseconds = 0.0
+    /// How often the connection was lost and made again.
+    package var returns = 0
 
     package init() {}
     package var hasPassed: Bool { failures.isEmpty }

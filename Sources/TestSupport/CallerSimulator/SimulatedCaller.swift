@@ -8,7 +8,7 @@ package import WebSocket
 /// A caller made of a scenario: real WebSocket, real time, synthesised speech, a client that plays and flushes as real ones do.
 ///
 /// Confined to one event loop; many of them share a loop in benchmarks.
-package final class SimulatedCaller: WebSocketHandler {
+package final class SimulatedCaller: CallerLinkDelegate {
     package struct Options: Sendable {
         /// Speak RTVI (`client-ready`, transcripts); otherwise audio only.
         package var rtvi = true
@@ -16,14 +16,13 @@ package final class SimulatedCaller: WebSocketHandler {
         package var wavHeaders = false
         /// Keep both sides' audio for a recording.
         package var record = false
+        /// Other dispatchers, for when the connection is lost and the server lets the caller come back.
+        package var otherDispatchers: [WebSocketRequest] = []
         /// Called for everything worth showing, as it happens.
         package var show: (@Sendable (CallReport.Line) -> Void)?
 
         package init() {}
     }
-
-    /// Milliseconds of a packet.
-    private static let packet = 20
 
     private let scenario: Scenario
     private let speeches: [Int: CallerSpeech]
@@ -31,16 +30,17 @@ package final class SimulatedCaller: WebSocketHandler {
     private let eventLoop: any EventLoop
     private let onEnd: @Sendable (CallReport, [[Int16]]) -> Void
 
-    private var socket: WebSocket?
+    private var link: CallerLink?
+    private var microphone: Microphone?
+    /// The step whose line is being said.
+    private var saying = 0
     private var script: CallerScript
     private var playout = CallerPlayout()
     private var report = CallReport()
     private var ticker: RepeatedTask?
     private var started: Int64
     private var opened: Int64 = 0
-    private var sentPackets: Int64 = 0
     private var frameID: UInt64 = 0
-    private var line: (step: Int, samples: [Int16], position: Int)?
     private var callerTrack: [Int16] = []
     private var agentTrack: [Int16] = []
     /// The end of the caller's last line and whether it still waits for an answer.
@@ -48,6 +48,7 @@ package final class SimulatedCaller: WebSocketHandler {
     private var interrupting: (exchange: Int, startedAt: Int64)?
     private var agentText: [String] = []
     private var isEnded = false
+    private var alive: SimulatedCaller?
 
     /// Starts the call. Must be called on `eventLoop`; `onEnd` gets the report and, when recorded, both tracks (caller, agent).
     package static func call(
@@ -56,8 +57,11 @@ package final class SimulatedCaller: WebSocketHandler {
     ) {
         let caller = SimulatedCaller(
             scenario: scenario, speeches: speeches, options: options, eventLoop: eventLoop, onEnd: onEnd)
-        caller.socket = client.connect(
-            request, configuration: WebSocketConfiguration(maximumMessageBytes: 4 << 20), on: eventLoop, handler: caller)
+        let link = CallerLink([request] + options.otherDispatchers, client: client, eventLoop: eventLoop, delegate: caller)
+        // The connection is all that keeps the caller alive, and the end of the call lets go of both.
+        caller.link = link
+        caller.alive = caller
+        link.connect()
     }
 
     /// Synthesises all lines of a scenario. Blocking.
@@ -86,35 +90,28 @@ package final class SimulatedCaller: WebSocketHandler {
     private var clock: Int64 { Int64(NIODeadline.now().uptimeNanoseconds) }
     private func milliseconds(_ nanoseconds: Int64) -> Double { Double(nanoseconds - started) / 1_000_000 }
 
-    // MARK: Socket
+    // MARK: Connection
 
-    package func opened(_ socket: WebSocket) {
+    func linkOpened(isReturn: Bool) {
+        guard !isReturn else { return }
         opened = clock
+        microphone = Microphone(startingAt: opened)
         report.connectMilliseconds = milliseconds(opened)
         script = CallerScript(scenario, now: opened)
         if options.rtvi {
-            send(RTVIMessage(
+            link?.send(RTVIMessage(
                 type: "client-ready", id: "1", data: ["version": RTVIMessage.version, "about": ["library": "parley-caller-simulator"]]))
         }
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        let period = TimeAmount.milliseconds(Int64(Self.packet))
+        let period = TimeAmount.milliseconds(Int64(Microphone.packet))
         ticker = eventLoop.scheduleRepeatedTask(initialDelay: period, delay: period) { _ in bound.value.tick() }
     }
 
-    package func received(binary: ByteBuffer, on socket: WebSocket) {
-        guard let frame = try? PipecatFrame.decode(binary) else {
-            report.failures.append("the agent sent a malformed frame")
-            return
-        }
-        switch frame {
-        case .audio(let bytes, let rate, let channels): hear(bytes, rate: Int(rate), channels: Int(channels))
-        case .interruption: flushed()
-        case .message(let json): if let message = try? RTVIMessage.decode(Data(json.readableBytesView)) { told(message) }
-        case .text, .transcription, .unknown: break
-        }
-    }
+    func linkFailed(_ problem: String) { report.failures.append(problem) }
 
-    package func closed(_ socket: WebSocket, _ closure: WebSocketClosure) {
+    func linkAway(_ closure: WebSocketClosure) { report.returns += 1 }
+
+    func linkOver(_ closure: WebSocketClosure) {
         if opened == 0 { report.failures.append("cannot connect: \(closure.error.map { "\($0)" } ?? closure.reason)") }
         report.closeCode = Int(closure.code.rawValue)
         report.closeReason = closure.reason
@@ -124,7 +121,7 @@ package final class SimulatedCaller: WebSocketHandler {
 
     // MARK: Hearing
 
-    private func hear(_ bytes: ByteBuffer, rate: Int, channels: Int) {
+    func linkHeard(_ bytes: ByteBuffer, rate: Int, channels: Int, frame: UInt64) {
         guard rate == SessionTime.sampleRate, channels == 1 else {
             report.failures.append("agent audio has \(rate) Hz and \(channels) channels, not 16000 Hz mono")
             return
@@ -142,7 +139,7 @@ package final class SimulatedCaller: WebSocketHandler {
         playout.receive(samples)
     }
 
-    private func flushed() {
+    func linkFlushed() {
         playout.flush()
         noteBargeIn()
     }
@@ -154,7 +151,7 @@ package final class SimulatedCaller: WebSocketHandler {
         interrupting = nil
     }
 
-    private func told(_ message: RTVIMessage) {
+    func linkTold(_ message: RTVIMessage) {
         switch message.type {
         case "bot-ready": report.readyMilliseconds = Double(clock - opened) / 1_000_000
         case "user-input":
@@ -221,52 +218,38 @@ package final class SimulatedCaller: WebSocketHandler {
         switch scenario.steps[index].action {
         case .say(let text):
             guard let speech = speeches[index] else { return }
-            line = (index, speech.samples, 0)
+            saying = index
+            microphone?.say(speech.samples)
             report.exchanges.append(.init(step: index, said: text, startedAt: milliseconds(now), endedAt: 0))
             show(.init(speaker: .caller, text: text, at: milliseconds(now)))
         case .text(let text):
             report.exchanges.append(.init(step: index, said: text, startedAt: milliseconds(now), endedAt: milliseconds(now)))
             awaiting = (report.exchanges.count - 1, now)
             show(.init(speaker: .caller, text: "[types] \(text)", at: milliseconds(now)))
-            send(RTVIMessage(type: "send-text", id: "t\(index)", data: ["content": text]))
+            link?.send(RTVIMessage(type: "send-text", id: "t\(index)", data: ["content": text]))
         case .dtmf(let digits):
-            send(RTVIMessage(type: "dtmf", id: "d\(index)", data: ["buttons": digits.map(String.init)]))
+            link?.send(RTVIMessage(type: "dtmf", id: "d\(index)", data: ["buttons": digits.map(String.init)]))
         case .silence: break
         case .hangUp: hangUp()
         }
     }
 
-    /// Sends what is due: packets of 20 ms on the wall clock, the line or silence.
+    /// Sends what is due: the line or silence.
     private func speak(_ now: Int64) {
-        let due = (now - opened) / (Int64(Self.packet) * 1_000_000)
-        while sentPackets < due, !isEnded {
-            sentPackets += 1
-            sendPacket()
+        while !isEnded, let packet = microphone?.next(at: now) {
+            if let began = packet.began { lineBegun(saying, at: began) }
+            send(packet.samples)
+            if let finished = packet.finished { lineSaid(at: finished) }
         }
     }
 
-    private func sendPacket() {
-        let count = Self.packet * SessionTime.samplesPerMillisecond
-        // A microphone's packet ends at this moment, whenever this loop gets to send it.
-        let end = opened + sentPackets * Int64(Self.packet) * 1_000_000
-        var samples = [Int16](repeating: 0, count: count)
-        if var current = line {
-            let take = min(count, current.samples.count - current.position)
-            if current.position == 0 { lineBegun(current.step, at: end - Int64(count) * 62_500) }
-            for index in 0..<take { samples[index] = current.samples[current.position + index] }
-            current.position += take
-            line = current
-            if current.position == current.samples.count { lineSaid(at: end - Int64(count - take) * 62_500) }
-        }
+    private func send(_ samples: [Int16]) {
         if options.record { callerTrack += samples }
         frameID += 1
         var out = ByteBuffer()
-        if options.wavHeaders {
-            PipecatFrame.encodeAudio(riff(samples).span, sampleRate: UInt32(SessionTime.sampleRate), id: frameID, into: &out)
-        } else {
-            PipecatFrame.encodeAudio(samples.span, sampleRate: UInt32(SessionTime.sampleRate), id: frameID, into: &out)
-        }
-        _ = socket?.send(binary: out)
+        PipecatFrame.encodeAudio(
+            (options.wavHeaders ? riff(samples) : samples).span, sampleRate: UInt32(SessionTime.sampleRate), id: frameID, into: &out)
+        link?.send(packet: out)
     }
 
     private func lineBegun(_ step: Int, at time: Int64) {
@@ -275,7 +258,6 @@ package final class SimulatedCaller: WebSocketHandler {
     }
 
     private func lineSaid(at time: Int64) {
-        line = nil
         report.exchanges[report.exchanges.count - 1].endedAt = milliseconds(time)
         awaiting = (report.exchanges.count - 1, time)
         let now = clock
@@ -298,7 +280,7 @@ package final class SimulatedCaller: WebSocketHandler {
     private func hangUp() {
         guard !isEnded else { return }
         report.endedBy = "caller"
-        socket?.close(.normal, reason: "caller hung up")
+        link?.close(reason: "caller hung up")
     }
 
     private func end() {
@@ -312,16 +294,11 @@ package final class SimulatedCaller: WebSocketHandler {
         }
         checkAnswers()
         onEnd(report, options.record ? [callerTrack, agentTrack] : [])
+        alive = nil
     }
 
     private func show(_ line: CallReport.Line) {
         report.lines.append(line)
         options.show?(line)
-    }
-
-    private func send(_ message: RTVIMessage) {
-        var out = ByteBuffer()
-        PipecatFrame.encodeMessage(message.encode(), into: &out)
-        _ = socket?.send(binary: out)
     }
 }
