@@ -5,7 +5,8 @@ import NIOPosix
 import Synchronization
 
 /// A whole Parley of its own: Redis, session stores, archivers, media workers and dispatchers as real processes on free loopback ports, with
-/// their data and logs in a temporary folder. For tests and benchmarks.
+/// their data and logs in a temporary folder; where it is asked for with a replica of Redis, a PostgreSQL, and proxies in front of the servers.
+/// For tests, benchmarks and chaos.
 ///
 /// When the process that started it is gone, for whatever reason, all its processes are killed.
 package final class LocalCluster: Sendable {
@@ -20,6 +21,14 @@ package final class LocalCluster: Sendable {
         package var agents: [String: String] = [:]
         /// A migrated database. Without it dispatchers serve `agents` to the holder of `LocalCluster.apiKey`.
         package var postgresURL: String?
+        /// A second Redis that follows the first one.
+        package var replica = false
+        /// A PostgreSQL of its own, empty; `serverURL` leads to it, and whoever starts the cluster migrates it before the services start.
+        package var postgres = false
+        /// Every service reaches Redis, PostgreSQL and the session stores through proxies of its own, which faults are played on.
+        package var proxies = false
+        /// libfaketime, so that the clock of a single process can be stepped; see `FakeClock`.
+        package var fakeClock: FakeClock?
         /// Models and ONNX Runtime; without it `PARLEY_MODELS_DIR`, else `.local/models` of the checkout.
         package var models: String?
         /// Variables for every service, such as a provider's base URL and key.
@@ -36,10 +45,13 @@ package final class LocalCluster: Sendable {
 
     package let folder: URL
     package let redisURL: String
-    private let options: Options
+    let options: Options
     private let executables: URL
     private let ports: Mutex<[String: Int]>
     private let running = Mutex<[String: Process]>([:])
+    let proxies = Mutex<[ProxyName: FaultProxy]>([:])
+    /// The process that is Redis's primary now.
+    let primary = Mutex("redis")
     private let reaper: Process
     private let reaperInput: Pipe
 
@@ -47,10 +59,8 @@ package final class LocalCluster: Sendable {
     package static func start(_ options: Options) async throws -> LocalCluster {
         let cluster = try prepare(options)
         do {
-            try cluster.launch("redis")
-            try await cluster.waitForRedis()
-            for name in cluster.serviceNames { try cluster.launch(name) }
-            for name in cluster.serviceNames { try await cluster.waitUntilReady(name) }
+            try await cluster.startServers()
+            try await cluster.startServices()
         } catch {
             await cluster.stop()
             throw error
@@ -58,8 +68,17 @@ package final class LocalCluster: Sendable {
         return cluster
     }
 
+    /// Starts all services and returns when they are ready; `startServers` comes first.
+    package func startServices() async throws {
+        for name in serviceNames { try launch(name) }
+        for name in serviceNames { try await waitUntilReady(name) }
+    }
+
     /// Chooses addresses and starts nothing; `launch` does, in any order.
     package static func prepare(_ options: Options) throws -> LocalCluster { try LocalCluster(options) }
+
+    /// Names of the servers in the order of their start.
+    package var serverNames: [String] { ["redis"] + (options.replica ? ["redis-replica"] : []) + (options.postgres ? ["postgres"] : []) }
 
     /// Names in the order of their start: `session-store-1`, ..., `archiver-1`, ..., `media-worker-1`, ..., `dispatcher-1`, ...
     package var serviceNames: [String] {
@@ -87,7 +106,7 @@ package final class LocalCluster: Sendable {
     /// Copies all logs to a folder, over those that are there.
     package func keepLogs(in target: URL) throws {
         try FileManager.default.createDirectory(at: target, withIntermediateDirectories: true)
-        for name in ["redis"] + serviceNames {
+        for name in serverNames + serviceNames {
             try log(name).write(to: target.appending(path: "\(name).log"), atomically: true, encoding: .utf8)
         }
     }
@@ -103,7 +122,10 @@ package final class LocalCluster: Sendable {
         return process.terminationStatus
     }
 
-    /// Starts `redis` or a service, also again after it ended, with the same address.
+    /// Whether a process that was started runs now.
+    package func isRunning(_ name: String) -> Bool { running.withLock { $0[name]?.isRunning ?? false } }
+
+    /// Starts a server or a service, also again after it ended, with the same address.
     package func launch(_ name: String) throws {
         let process = Process()
         var (command, environment) = try command(for: name)
@@ -147,8 +169,13 @@ package final class LocalCluster: Sendable {
     /// Ends all processes and deletes the folder.
     package func stop() async {
         let all = running.withLock { Array($0) }
-        for (name, process) in all where name != "redis" && process.isRunning { kill(process.processIdentifier, SIGTERM) }
-        _ = await poll(seconds: 10) { all.allSatisfy { $0.key == "redis" || !$0.value.isRunning } }
+        let services = all.filter { !serverNames.contains($0.key) }.map(\.value)
+        for process in services where process.isRunning {
+            kill(process.processIdentifier, SIGCONT)
+            kill(process.processIdentifier, SIGTERM)
+        }
+        _ = await poll(seconds: 10) { services.allSatisfy { !$0.isRunning } }
+        for proxy in proxies.withLock({ Array($0.values) }) { await proxy.stop() }
         // The reaper kills what is left and deletes the folder.
         try? reaperInput.fileHandleForWriting.close()
         _ = await poll(seconds: 10) { !self.reaper.isRunning }
@@ -178,7 +205,7 @@ package final class LocalCluster: Sendable {
         ports = Mutex(["redis": redis])
     }
 
-    private func port(_ name: String) -> Int {
+    func port(_ name: String) -> Int {
         ports.withLock { ports in
             if let port = ports[name] { return port }
             let port = (try? Self.freePort()) ?? 0
@@ -189,10 +216,7 @@ package final class LocalCluster: Sendable {
 
     private func command(for name: String) throws -> ([String], [String: String]) {
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
-        if name == "redis" {
-            return (["redis-server", "--port", "\(port("redis"))", "--bind", "127.0.0.1", "--dir", folder.path, "--save", "",
-                "--appendonly", "yes", "--appendfsync", "everysec"], ["PATH": path])
-        }
+        if serverNames.contains(name) { return (try serverCommand(name), ["PATH": path, "LC_ALL": "C.UTF-8"]) }
         let kind = String(name.prefix { !$0.isNumber }.dropLast())
         let executable = executables.appending(path: kind).path
         guard FileManager.default.isExecutableFile(atPath: executable) else {
@@ -203,11 +227,14 @@ package final class LocalCluster: Sendable {
 
     private func environment(of name: String, kind: String) -> [String: String] {
         var environment = [
-            "PARLEY_REDIS_URL": redisURL, "PARLEY_TICKET_KEYS": "cluster:0123456789abcdef0123456789abcdef", "PARLEY_LOG_FORMAT": "json",
+            "PARLEY_REDIS_URL": "redis://127.0.0.1:\(port("redis", for: name))", "PARLEY_TICKET_KEYS": "cluster:0123456789abcdef0123456789abcdef", "PARLEY_LOG_FORMAT": "json",
             "PARLEY_OPS_ADDRESS": "127.0.0.1:\(port("\(name).ops"))", "PARLEY_MODELS_DIR": modelsDirectory,
-            "PARLEY_STORE_ADDRESS": (0..<options.stores).map { "127.0.0.1:\(port("session-store-\($0 + 1)"))" }.joined(separator: ","),
+            "PARLEY_STORE_ADDRESS": (0..<options.stores).map { "127.0.0.1:\(port("session-store-\($0 + 1)", for: name))" }.joined(separator: ","),
         ]
-        if let url = options.postgresURL { environment["PARLEY_POSTGRES_URL"] = url }
+        if let url = options.postgres ? serverURL(port: port("postgres", for: name)) : options.postgresURL {
+            environment["PARLEY_POSTGRES_URL"] = url
+        }
+        if let clock = options.fakeClock { environment.merge(clock.environment(of: name, in: folder)) { $1 } }
         let address = "127.0.0.1:\(port(name))"
         switch kind {
         case "session-store": environment["PARLEY_STORE_LISTEN"] = address
@@ -216,7 +243,7 @@ package final class LocalCluster: Sendable {
             environment["PARLEY_WORKER_ID"] = name
         case "dispatcher":
             environment["PARLEY_LISTEN"] = address
-            if options.postgresURL == nil {
+            if options.postgresURL == nil, !options.postgres {
                 environment["PARLEY_AGENTS_DIR"] = folder.appending(path: "agents").path
                 environment["PARLEY_STATIC_API_KEY"] = Self.apiKey
             }
@@ -233,14 +260,7 @@ package final class LocalCluster: Sendable {
         return checkout.standardizedFileURL.path
     }
 
-    private func waitForRedis() async throws {
-        let port = port("redis")
-        guard await poll(seconds: 10, { Self.accepts(port) }) else {
-            throw ClusterError("redis-server does not answer; its log ends with\n\(log("redis").suffix(2_000))")
-        }
-    }
-
-    private func poll(seconds: Int, _ condition: @Sendable () async -> Bool) async -> Bool {
+    func poll(seconds: Int, _ condition: @Sendable () async -> Bool) async -> Bool {
         let end = ContinuousClock.now + .seconds(seconds)
         while !(await condition()) {
             guard ContinuousClock.now < end else { return false }
@@ -256,12 +276,6 @@ package final class LocalCluster: Sendable {
         let channel = try ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(host: "127.0.0.1", port: 0).wait()
         defer { try? channel.close().wait() }
         return channel.localAddress?.port ?? 0
-    }
-
-    private static func accepts(_ port: Int) -> Bool {
-        let channel = try? ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(host: "127.0.0.1", port: port).wait()
-        defer { try? channel?.close().wait() }
-        return channel != nil
     }
 }
 
