@@ -40,6 +40,9 @@ package struct PublicServer: Service {
             group.addTask {
                 try await gracefulShutdown()
                 core.drain()
+                // The grace period is over when this is cancelled, or nobody is left when the server has ended.
+                try? await Task.sleep(for: .seconds(86_400))
+                core.shutDown()
             }
             try await group.next()
             group.cancelAll()
