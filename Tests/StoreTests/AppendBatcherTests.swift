@@ -7,12 +7,12 @@ struct AppendBatcherTests {
         AppendBatcher(interval: 5, maximumEvents: events, limit: limit)
     }
 
-    /// Actions as text: `send 0: a b`, `wake 0 at 5`.
+    /// Actions as text: `send 0: a b`, `wake at 5`.
     private func text(_ actions: [AppendBatcher<String>.Action]?) -> [String]? {
         actions?.map { action in
             switch action {
             case .send(let partition, let items): "send \(partition): \(items.joined(separator: " "))"
-            case .wake(let partition, let time): "wake \(partition) at \(time)"
+            case .wake(let time): "wake at \(time)"
             }
         }
     }
@@ -21,9 +21,22 @@ struct AppendBatcherTests {
         var batcher = batcher()
         #expect(text(batcher.add("a", events: 1, partition: 0, now: 0)) == ["send 0: a"])
         #expect(text(batcher.finished(partition: 0, now: 1)) == [])
-        #expect(text(batcher.add("b", events: 1, partition: 0, now: 2)) == ["wake 0 at 5"])
+        #expect(text(batcher.add("b", events: 1, partition: 0, now: 2)) == ["wake at 5"])
         #expect(text(batcher.add("c", events: 1, partition: 0, now: 3)) == [])
-        #expect(text(batcher.timer(partition: 0, now: 5)) == ["send 0: b c"])
+        #expect(text(batcher.timer(now: 5)) == ["send 0: b c"])
+    }
+
+    @Test func `what all partitions have goes at one moment`() {
+        var batcher = batcher()
+        #expect(text(batcher.add("a", events: 1, partition: 0, now: 0)) == ["send 0: a"])
+        #expect(text(batcher.add("b", events: 1, partition: 1, now: 1)) == ["wake at 5"])
+        #expect(text(batcher.add("c", events: 1, partition: 2, now: 2)) == [])
+        #expect(text(batcher.add("d", events: 1, partition: 0, now: 3)) == [])
+        // The batch of partition 0 is not answered yet.
+        #expect(text(batcher.timer(now: 5)) == ["send 1: b", "send 2: c"])
+        #expect(text(batcher.finished(partition: 0, now: 6)) == ["wake at 10"])
+        #expect(text(batcher.finished(partition: 1, now: 7)) == [])
+        #expect(text(batcher.timer(now: 10)) == ["send 0: d"])
     }
 
     @Test func `one batch of a partition is under way at a time, others do not wait for it`() {

@@ -33,6 +33,8 @@ package actor RedisClient {
     private var channel: (any Channel)?
     /// Counts connections, so that what an old one still says is not taken for the new one's.
     private var generation = 0
+    /// What was written goes out at the end of this turn of the loop.
+    private var isFlushing = false
     /// The connection was lost, or could not be made, and is not there again yet.
     private var isAway = false
     private var deadlineTimer: Scheduled<Void>?
@@ -151,7 +153,20 @@ package actor RedisClient {
         var buffer = channel.allocator.buffer(capacity: 256 * commands.count)
         for command in commands { command.write(to: &buffer) }
         // A write that fails closes the channel, and that is reported by the handler.
-        channel.writeAndFlush(buffer, promise: nil)
+        channel.write(buffer, promise: nil)
+        flushSoon()
+    }
+
+    /// What is submitted within one turn of the loop goes out together: each way to Redis costs more than a command.
+    private func flushSoon() {
+        guard !isFlushing else { return }
+        isFlushing = true
+        eventLoop.execute { [weak self] in
+            self?.assumeIsolated { client in
+                client.isFlushing = false
+                client.channel?.flush()
+            }
+        }
     }
 
     private func disconnect() {
@@ -243,7 +258,9 @@ package actor RedisClient {
 
     /// Said once an outage: nobody else may be asking at the moment, and the operator has to know what the service waits for.
     private func lost(_ error: RedisError) {
-        if !isAway { logger.warning("no connection to Redis; trying again until there is one", metadata: ["error": "\(error)"]) }
+        if !isAway {
+            logger.warning("no connection to Redis; trying again until there is one", metadata: ["error": "\(error)"])
+        }
         isAway = true
     }
 

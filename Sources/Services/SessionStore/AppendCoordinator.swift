@@ -58,7 +58,7 @@ actor AppendCoordinator {
 
     private func add(_ item: Item) {
         let actions = batcher.add(
-            item, events: item.append.entries.count, partition: item.append.session.partition, now: StoreClock.now)
+            item, events: item.append.entries.count, partition: item.append.session.id.partition, now: StoreClock.now)
         guard let actions else { return finish(item, .unavailable, next: 0) }
         perform(actions)
     }
@@ -68,14 +68,14 @@ actor AppendCoordinator {
         for action in actions {
             switch action {
             case .send(let partition, let items): send(items, partition)
-            case .wake(let partition, let time): wake(partition, at: time)
+            case .wake(let time): wake(at: time)
             }
         }
     }
 
-    private func wake(_ partition: Int, at time: Int64) {
+    private func wake(at time: Int64) {
         eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(max(0, time - StoreClock.now))) { [weak self] in
-            self?.assumeIsolated { $0.perform($0.batcher.timer(partition: partition, now: StoreClock.now)) }
+            self?.assumeIsolated { $0.perform($0.batcher.timer(now: StoreClock.now)) }
         }
     }
 
@@ -96,15 +96,17 @@ actor AppendCoordinator {
 
     private static func write(_ item: Item, _ keys: inout [String], _ arguments: inout [RedisArgument]) {
         let append = item.append
-        keys.append(RedisKeys.session(append.session))
-        keys.append(RedisKeys.log(append.session))
+        keys.append(append.session.header)
+        keys.append(append.session.log)
         arguments += [
-            .string(append.tenant), .string(append.session.description), .string(item.worker), .integer(append.fence),
-            .integer(append.firstSequence), .integer(append.entries.count), .integer(append.version),
-            append.closes && append.malformed == nil ? "1" : "0",
+            .string(append.tenant), .string(append.session.name), .string(item.worker), .integer(append.fence),
+            .integer(append.firstSequence), .integer(append.entries.count),
+            .integer(append.firstSequence + UInt64(append.entries.count)), .integer(append.version),
+            append.isPlain ? "1" : "0", append.closes && append.malformed == nil ? "1" : "0",
         ]
-        for entry in append.entries {
+        for (offset, entry) in append.entries.enumerated() {
             arguments.append(.integer(entry.fence))
+            arguments.append(.integer(append.firstSequence + UInt64(offset)))
             arguments.append(.data(entry.bytes))
         }
     }
@@ -130,12 +132,11 @@ actor AppendCoordinator {
     private func restore(_ item: Item, _ opening: EventIntake.Prepared.Opening) {
         let append = item.append
         let keys = [
-            RedisKeys.session(append.session), RedisKeys.log(append.session),
-            RedisKeys.leases(partition: append.session.partition),
-            RedisKeys.archive(partition: append.session.partition),
+            append.session.header, append.session.log, RedisKeys.leases(partition: append.session.id.partition),
+            RedisKeys.archive(partition: append.session.id.partition),
         ]
         let arguments: [RedisArgument] = [
-            .string(append.tenant), .string(append.session.description), .string(opening.agent),
+            .string(append.tenant), .string(append.session.name), .string(opening.agent),
             .string(opening.backend),
             .data(append.entries.first?.bytes ?? Data()), .integer(append.version), .integer(settings.life),
             .integer(settings.lease), .string(item.worker), .integer(append.fence), .integer(settings.restorableAge),

@@ -18,7 +18,7 @@ struct EventIntake {
         }
 
         let tenant: String
-        let session: SessionID
+        let session: KnownSession
         let fence: UInt64
         let firstSequence: UInt64
         /// The append begins with the log's first event: a session that Redis has lost can be restored from it.
@@ -35,10 +35,16 @@ struct EventIntake {
     }
 
     let settings: StoreSettings
+    private let known = KnownSessions()
+
+    init(settings: StoreSettings) { self.settings = settings }
+
+    /// The session of that id, nil when it is none.
+    func session(_ name: String) -> KnownSession? { known.session(name) }
 
     /// Nil when the session id is none: such a session does not exist.
     func prepare(_ append: StoreAppend, isShortOfMemory: Bool) -> Prepared? {
-        guard let session = try? SessionID(append.session) else { return nil }
+        guard let session = session(append.session) else { return nil }
         var prepared = Prepared(
             tenant: append.tenant, session: session, fence: append.fence, firstSequence: append.firstSequence)
         var dropped = 0
@@ -73,6 +79,9 @@ struct EventIntake {
 }
 
 extension EventIntake.Prepared {
+    /// Nothing was dropped, and everything has the owner's own fence: the usual append.
+    var isPlain: Bool { entries.allSatisfy { $0.fence == fence && !$0.bytes.isEmpty } }
+
     /// Dropped events belong to the fence of the event behind them, so that they do not get in its way.
     fileprivate mutating func fill(_ count: Int, fence: UInt64) {
         for _ in 0..<count { entries.append(Entry(fence: fence, bytes: Data())) }
@@ -92,14 +101,14 @@ extension EventIntake.Prepared {
     }
 
     private mutating func open(_ opened: Opened, _ event: Event) {
-        guard event.sequence == 1, opened.session == session.description, opened.tenant == tenant else { return }
+        guard event.sequence == 1, opened.session == session.name, opened.tenant == tenant else { return }
         opening = Opening(agent: opened.agentHash, backend: opened.backend)
     }
 
     /// What to tell the owner when the script says `outcome`.
     func answer(_ outcome: StoreAppendOutcome, next: UInt64) -> StoreAppended {
         .with {
-            $0.session = session.description
+            $0.session = session.name
             $0.fence = fence
             $0.outcome = outcome
             $0.nextSequence = next

@@ -128,14 +128,13 @@ final class OwnerConnection: Sendable {
             state.renewals += 1
             return state.renewals
         }
-        let chunks = Self.chunks(of: renew.sessions)
+        let (chunks, unknown) = chunks(of: renew.sessions)
         do {
-            let names: [String] = renew.sessions.filter { (try? SessionID($0.session)) == nil }.map(\.session)
             let lost = try await withThrowingTaskGroup(of: [String].self) { group in
                 for (partition, held) in chunks {
                     group.addTask { try await self.renew(partition, held, hello, count) }
                 }
-                return try await group.reduce(into: names) { $0 += $1 }
+                return try await group.reduce(into: unknown) { $0 += $1 }
             }
             parts.directory.metrics.renewed.increment(by: renew.sessions.count - lost.count)
             parts.directory.metrics.lost.increment(by: lost.count)
@@ -155,18 +154,28 @@ final class OwnerConnection: Sendable {
         }
     }
 
-    private static func chunks(of sessions: [StoreHeld]) -> [(Int, [(SessionID, StoreHeld)])] {
-        let known = sessions.compactMap { held in (try? SessionID(held.session)).map { ($0, held) } }
-        return Dictionary(grouping: known) { $0.0.partition }.flatMap { partition, held in
-            stride(from: 0, to: held.count, by: renewalChunk).map {
-                (partition, Array(held[$0..<min($0 + renewalChunk, held.count)]))
+    /// By partition; and the names that are no session's.
+    private func chunks(of sessions: [StoreHeld]) -> ([(Int, [(KnownSession, StoreHeld)])], unknown: [String]) {
+        var known: [Int: [(KnownSession, StoreHeld)]] = [:]
+        var unknown: [String] = []
+        for held in sessions {
+            if let session = intake.session(held.session) {
+                known[session.id.partition, default: []].append((session, held))
+            } else {
+                unknown.append(held.session)
             }
         }
+        let chunks = known.flatMap { partition, held in
+            stride(from: 0, to: held.count, by: Self.renewalChunk).map {
+                (partition, Array(held[$0..<min($0 + Self.renewalChunk, held.count)]))
+            }
+        }
+        return (chunks, unknown)
     }
 
     /// Returns the sessions lost. Owners of logs that have lost events are told on the way: they have them and append them again.
     private func renew(
-        _ partition: Int, _ held: [(SessionID, StoreHeld)], _ hello: StoreHello, _ count: UInt64
+        _ partition: Int, _ held: [(KnownSession, StoreHeld)], _ hello: StoreHello, _ count: UInt64
     ) async throws -> [String] {
         let settings = parts.directory.settings
         var keys = [RedisKeys.leases(partition: partition)]
@@ -175,7 +184,8 @@ final class OwnerConnection: Sendable {
             .integer(settings.restorableAge),
         ]
         for (session, held) in held {
-            keys += [RedisKeys.session(session), RedisKeys.log(session)]
+            keys.append(session.header)
+            keys.append(session.log)
             // Spread over the renewals, so that they do not all fall on one.
             let prolongs = (count &+ held.fence) % Self.prolongEvery == 0
             arguments += [

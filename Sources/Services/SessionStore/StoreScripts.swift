@@ -75,76 +75,85 @@ enum StoreScripts {
             """)
 
     /// KEYS archive, leases, then per append: header, log. ARGV life after the close, restorable age, then per append: tenant, session,
-    /// worker, fence, first sequence, number of events, version, whether it closes, then per event: fence, bytes (empty: dropped by its
-    /// owner). Returns per append: outcome, next sequence.
+    /// worker, fence, first sequence, number of events, first sequence behind them, version, whether it is plain (all events have the
+    /// owner's fence, none is empty), whether it closes, then per event: fence, sequence, bytes (empty: dropped by its owner).
+    /// Returns per append: outcome, next sequence.
     ///
     /// An event is stored when it follows the last one: the same fence and the next sequence, or a higher fence and no gap. What is stored
     /// already is passed over. The archive is written first: if memory ends between the two, an entry there is harmless, a missing one is not.
+    ///
+    /// Nearly every append is plain, by the known owner, and follows what is there: for that it is enough to compare texts.
     static let append = RedisScript(
         """
-        local results = {}
+        local results, call = {}, redis.call
+        local archive = KEYS[1]
+
+        local function int(x) return string.format('%.0f', x) end
+
+        local function store(log, tenant, session, fence, sequence, bytes)
+          call('XADD', archive, '*', 'session', session, 'fence', fence, 'sequence', sequence, 'tenant', tenant, 'event', bytes)
+          local added = redis.pcall('XADD', log, fence .. '-' .. sequence, 'event', bytes)
+          if type(added) == 'table' and added.err and not string.find(added.err, 'equal or smaller') then error(added.err) end
+        end
+
+        -- Returns the outcome and the next sequence.
+        local function append(header, log, a, e, h)
+          local tenant, session, worker, fence = ARGV[a], ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3])
+          local first, count, version = tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5]), tonumber(ARGV[a + 7])
+          if not h[1] and first > 1 then
+            -- Its owner may restore it, if it has the log from the beginning.
+            local t = call('TIME')
+            if math.abs(t[1] * 1000 + math.floor(t[2] / 1000) - fence) < tonumber(ARGV[2]) then return 'behind', 1 end
+          end
+          if not h[1] or h[1] ~= tenant then return 'gone', 0 end
+          if fence < tonumber(h[2]) then return 'fenced', 0 end
+          local last, next = tonumber(h[4]), tonumber(h[5])
+          if h[3] == 'closed' then return first + count > next and 'gone' or 'stored', next end
+          if fence > tonumber(h[2]) then call('HSET', header, 'fence', int(fence), 'owner', worker) end
+          local outcome, before = 'stored', next
+          for i = e, e + 3 * count - 1, 3 do
+            local f, sequence = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
+            if f > last or f == last and sequence >= next then
+              if sequence > next then
+                outcome = 'behind'
+                break
+              end
+              if #ARGV[i + 2] > 0 then store(log, tenant, session, ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
+              last, next = f, sequence + 1
+            end
+          end
+          if next ~= before or last ~= tonumber(h[4]) then
+            call('HSET', header, 'next', int(next), 'last_fence', int(last))
+            if version > tonumber(h[6]) then call('HSET', header, 'version', ARGV[a + 7]) end
+          end
+          return outcome, next
+        end
+
         local k, a = 3, 3
         while KEYS[k] do
           local header, log = KEYS[k], KEYS[k + 1]
-          local tenant, session, worker, fence = ARGV[a], ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3])
-          local first, count = tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])
-          local version, closes = ARGV[a + 6], ARGV[a + 7] == '1'
-          local e = a + 8
-          k, a = k + 2, e + 2 * count
-          local h = redis.call('HMGET', header, 'tenant', 'fence', 'status', 'last_fence', 'next', 'version')
-          local outcome, next = 'stored', 0
-          if not h[1] or h[1] ~= tenant then
-            outcome = 'gone'
-            if not h[1] and first > 1 then
-              -- Its owner may restore it, if it has the log from the beginning.
-              local t = redis.call('TIME')
-              if math.abs(t[1] * 1000 + math.floor(t[2] / 1000) - fence) < tonumber(ARGV[2]) then outcome, next = 'behind', 1 end
+          local fence, after, e = ARGV[a + 3], ARGV[a + 6], a + 10
+          local h = call('HMGET', header, 'tenant', 'fence', 'status', 'last_fence', 'next', 'version')
+          local outcome, next = 'stored', after
+          if ARGV[a + 8] == '1' and h[2] == fence and h[4] == fence and h[5] == ARGV[a + 4] and h[6] == ARGV[a + 7]
+            and h[1] == ARGV[a] and h[3] == 'open' then
+            for i = e, e + 3 * tonumber(ARGV[a + 5]) - 1, 3 do
+              store(log, h[1], ARGV[a + 1], fence, ARGV[i + 1], ARGV[i + 2])
             end
-          elseif fence < tonumber(h[2]) then
-            outcome = 'fenced'
-          elseif h[3] == 'closed' then
-            next = tonumber(h[5])
-            if first + count > next then outcome = 'gone' end
+            call('HSET', header, 'next', after)
           else
-            if fence > tonumber(h[2]) then
-              redis.call('HSET', header, 'fence', string.format('%.0f', fence), 'owner', worker)
-            end
-            local last = tonumber(h[4])
-            next = tonumber(h[5])
-            local before = next
-            for i = 0, count - 1 do
-              local f, bytes, sequence = tonumber(ARGV[e + 2 * i]), ARGV[e + 2 * i + 1], first + i
-              if f < last or (f == last and sequence < next) then
-                -- stored already
-              elseif sequence > next then
-                outcome = 'behind'
-                break
-              else
-                if #bytes > 0 then
-                  local id = string.format('%.0f-%.0f', f, sequence)
-                  redis.call('XADD', KEYS[1], '*', 'session', session, 'fence', ARGV[e + 2 * i],
-                    'sequence', string.format('%.0f', sequence), 'tenant', tenant, 'event', bytes)
-                  local added = redis.pcall('XADD', log, id, 'event', bytes)
-                  if type(added) == 'table' and added.err and not string.find(added.err, 'equal or smaller') then
-                    return redis.error_reply(added.err)
-                  end
-                end
-                last, next = f, sequence + 1
-              end
-            end
-            if next ~= before or last ~= tonumber(h[4]) then
-              redis.call('HSET', header, 'next', string.format('%.0f', next), 'last_fence', string.format('%.0f', last))
-              if tonumber(version) > tonumber(h[6]) then redis.call('HSET', header, 'version', version) end
-            end
-            if closes and outcome == 'stored' then
-              redis.call('HSET', header, 'status', 'closed')
-              redis.call('ZREM', KEYS[2], session)
-              redis.call('PEXPIRE', header, ARGV[1])
-              redis.call('PEXPIRE', log, ARGV[1])
-            end
+            outcome, next = append(header, log, a, e, h)
+            next = int(next)
+          end
+          if ARGV[a + 9] == '1' and outcome == 'stored' and h[3] == 'open' then
+            call('HSET', header, 'status', 'closed')
+            call('ZREM', KEYS[2], ARGV[a + 1])
+            call('PEXPIRE', header, ARGV[1])
+            call('PEXPIRE', log, ARGV[1])
           end
           results[#results + 1] = outcome
-          results[#results + 1] = string.format('%.0f', next)
+          results[#results + 1] = next
+          k, a = k + 2, e + 3 * tonumber(ARGV[a + 5])
         end
         return results
         """)

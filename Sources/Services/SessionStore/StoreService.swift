@@ -66,7 +66,7 @@ struct StoreService: StoreSessionStore.SimpleServiceProtocol {
             throw StoreFailure.notFound("session")
         }
         guard prepared.closes else { throw StoreFailure.invalid("the events of a close must contain closed") }
-        let owner = try await directory.header(of: prepared.session, tenant: request.tenant).owner
+        let owner = try await directory.header(of: prepared.session.id, tenant: request.tenant).owner
         return await withCheckedContinuation { continuation in
             parts.coordinator.submit(prepared, worker: owner) { answer, isReplicated in
                 continuation.resume(
