@@ -44,6 +44,15 @@ struct Archive {
     }
 }
 
+extension ArchiveEntry {
+    /// With fields by name.
+    init(stream: String, id: String, fields: [String: RESPValue]) {
+        self.init(
+            stream: stream, id: id, fields: fields.flatMap { [.bytes(Array($0.key.utf8)), $0.value] },
+            sessions: SessionCache())
+    }
+}
+
 /// Redis for tests, on the server that `PARLEY_TEST_REDIS_URL` names. Streams are told apart by partitions that no store uses.
 struct TestStreams {
     let redis: RedisClient

@@ -202,30 +202,4 @@ struct ArchiverTests {
             }
         }
     }
-
-    /// Not a test: prints what one archiver does when `PARLEY_ARCHIVER_THROUGHPUT` names a number of sessions.
-    @Test(
-        .enabled(
-            if: ProcessInfo.processInfo.environment["PARLEY_ARCHIVER_THROUGHPUT"] != nil,
-            "set PARLEY_ARCHIVER_THROUGHPUT"))
-    func throughput() async throws {
-        let sessions = Int(ProcessInfo.processInfo.environment["PARLEY_ARCHIVER_THROUGHPUT"] ?? "") ?? 200
-        let conversations = try Conversations(sessions: sessions, turns: 20, partitions: 2)
-        try await Archive.with { archive in
-            try await archive.pool.query("SELECT parley.ensure_partitions('2026-10-01', '2026-11-30')")
-            try await TestStreams.with { streams in
-                try await streams.add(conversations.events)
-                let archiver = streams.archiver(archive, "a") { $0.batchEntries = 2000 }
-                let clock = ContinuousClock()
-                let (start, cpu) = (clock.now, ProcessTime.seconds())
-                try await steps(archiver, streams)
-                let wall = (clock.now - start) / .seconds(1)
-                let own = ProcessTime.seconds() - cpu
-                let count = Double(conversations.events.count)
-                print(
-                    "archiver: \(Int(count)) events in \(wall) s = \(Int(count / wall)) events/s,"
-                        + " \(Int(count / own)) events per CPU second of the archiver")
-            }
-        }
-    }
 }

@@ -121,11 +121,7 @@ package struct PostgresValue: Sendable {
     }
 
     private static func append(_ value: some FixedWidthInteger, to bytes: inout [UInt8]) {
-        var shift = value.bitWidth - 8
-        while shift >= 0 {
-            bytes.append(UInt8(truncatingIfNeeded: value >> shift))
-            shift -= 8
-        }
+        unsafe withUnsafeBytes(of: value.bigEndian) { number in unsafe bytes.append(contentsOf: number) }
     }
 }
 

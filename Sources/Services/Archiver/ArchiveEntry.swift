@@ -14,22 +14,28 @@ struct ArchiveEntry: Sendable {
     let stream: String
     /// Entry id, `milliseconds-number`.
     let id: String
-    /// Field names and values as they came.
-    let fields: [String: RESPValue]
     let content: Content
+    /// Field names and values in turn, as they came.
+    private let raw: [RESPValue]
 
-    init(stream: String, id: String, fields: [String: RESPValue]) {
+    /// - Parameters:
+    ///   - fields: names and values in turn
+    ///   - sessions: of entries before
+    init(stream: String, id: String, fields: [RESPValue], sessions: SessionCache) {
         self.stream = stream
         self.id = id
-        self.fields = fields
+        raw = fields
         do {
-            content = .event(try Self.event(fields))
+            content = .event(try Self.event(fields, sessions))
         } catch let error as Garbage {
             content = .garbage(reason: error.reason)
         } catch {
             content = .garbage(reason: "\(error)")
         }
     }
+
+    /// The fields by name. Only of interest where the entry is put aside.
+    var fields: [String: RESPValue] { RESPValue.array(raw).dictionary ?? [:] }
 
     /// Redis time at which the entry was added, in Unix milliseconds.
     var addedAt: Int64? { id.split(separator: "-").first.flatMap { Int64($0) } }
@@ -44,28 +50,53 @@ struct ArchiveEntry: Sendable {
         let reason: String
     }
 
-    private static func event(_ fields: [String: RESPValue]) throws -> ArchivedEvent {
-        func field(_ name: String) throws -> RESPValue {
-            guard let value = fields[name] else { throw Garbage(reason: "the entry has no field '\(name)'") }
+    /// The fields that are needed, each by its name in bytes: a dictionary for each entry would cost more than all else here.
+    private struct Fields {
+        private static let names = ["session", "fence", "sequence", "tenant", "event"].map { Array($0.utf8) }
+
+        var session, fence, sequence, tenant, event: RESPValue?
+
+        init(_ raw: [RESPValue]) {
+            for index in stride(from: 0, to: raw.count - 1, by: 2) {
+                guard case .bytes(let name) = raw[index] else { continue }
+                switch Self.names.firstIndex(of: name) {
+                case 0: session = raw[index + 1]
+                case 1: fence = raw[index + 1]
+                case 2: sequence = raw[index + 1]
+                case 3: tenant = raw[index + 1]
+                case 4: event = raw[index + 1]
+                default: break
+                }
+            }
+        }
+    }
+
+    private static func event(_ raw: [RESPValue], _ sessions: SessionCache) throws -> ArchivedEvent {
+        let fields = Fields(raw)
+        func field(_ name: String, _ value: RESPValue?) throws -> RESPValue {
+            guard let value else { throw Garbage(reason: "the entry has no field '\(name)'") }
             return value
         }
-        let session = try SessionID(try field("session").string ?? "")
-        guard let tenant = try field("tenant").string, !tenant.isEmpty else {
+        let session = try sessions.key(try field("session", fields.session).bytes ?? [])
+        guard let tenant = try field("tenant", fields.tenant).string, !tenant.isEmpty else {
             throw Garbage(reason: "the entry names no tenant")
         }
-        guard let payload = try field("event").bytes else { throw Garbage(reason: "the field 'event' holds no bytes") }
+        guard let payload = try field("event", fields.event).bytes else {
+            throw Garbage(reason: "the field 'event' holds no bytes")
+        }
         let event = try Event(stored: Data(payload))
         guard let fence = Int64(exactly: event.fence), let sequence = Int64(exactly: event.sequence), fence > 0,
             sequence > 0
         else {
             throw Garbage(reason: "the event's fence \(event.fence) or sequence \(event.sequence) is none")
         }
-        guard try field("fence").integer == fence, try field("sequence").integer == sequence else {
+        guard try field("fence", fields.fence).integer == fence,
+            try field("sequence", fields.sequence).integer == sequence
+        else {
             throw Garbage(reason: "the entry's fence and sequence are not those of its event (\(fence), \(sequence))")
         }
-        let key = SessionKey(day: session.openingDate.iso, session: session.description)
         return ArchivedEvent(
-            key: EventKey(session: key, fence: fence, sequence: sequence), tenant: tenant.storable, event: event,
+            key: EventKey(session: session, fence: fence, sequence: sequence), tenant: tenant.storable, event: event,
             payload: payload)
     }
 }

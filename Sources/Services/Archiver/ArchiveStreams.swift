@@ -1,7 +1,7 @@
 import RedisClient
 import SessionLog
 
-/// The archive streams of all partitions, as one consumer of the group `archivers` sees them.
+/// Archive streams, of all partitions or some of them, as one consumer of the group `archivers` sees them.
 struct ArchiveStreams: Sendable {
     static let group = "archivers"
 
@@ -11,8 +11,9 @@ struct ArchiveStreams: Sendable {
     private let redis: RedisClient
     /// Reads that wait get a connection of their own.
     private let reader: RedisClient
+    private let sessions = SessionCache()
 
-    init(_ redis: RedisClient, partitions: Range<Int>, consumer: String) {
+    init(_ redis: RedisClient, partitions: some Sequence<Int>, consumer: String) {
         self.redis = redis
         self.consumer = consumer
         reader = redis.dedicated(name: "archiver-reader")
@@ -45,7 +46,7 @@ struct ArchiveStreams: Sendable {
             guard let parts = pair.array, parts.count == 2, let stream = parts[0].string else {
                 throw Self.unexpected("XREADGROUP")
             }
-            return try Self.entries(parts[1], of: stream, command: "XREADGROUP")
+            return try entries(parts[1], of: stream, command: "XREADGROUP")
         }
     }
 
@@ -63,7 +64,7 @@ struct ArchiveStreams: Sendable {
         var entries: [ArchiveEntry] = []
         for (stream, answer) in zip(streams, answers) {
             guard let parts = try answer.value().array, parts.count >= 2 else { throw Self.unexpected("XAUTOCLAIM") }
-            entries += try Self.entries(parts[1], of: stream, command: "XAUTOCLAIM")
+            entries += try self.entries(parts[1], of: stream, command: "XAUTOCLAIM")
         }
         return entries
     }
@@ -157,12 +158,14 @@ struct ArchiveStreams: Sendable {
 
     // MARK: -
 
-    private static func entries(_ value: RESPValue, of stream: String, command: String) throws -> [ArchiveEntry] {
+    private func entries(_ value: RESPValue, of stream: String, command: String) throws -> [ArchiveEntry] {
         try (value.array ?? []).compactMap { entry in
             // An entry that was deleted while it was pending comes as null.
             if entry.isNull { return nil }
-            guard let parts = entry.array, parts.count == 2, let id = parts[0].string else { throw unexpected(command) }
-            return ArchiveEntry(stream: stream, id: id, fields: parts[1].dictionary ?? [:])
+            guard let parts = entry.array, parts.count == 2, let id = parts[0].string else {
+                throw Self.unexpected(command)
+            }
+            return ArchiveEntry(stream: stream, id: id, fields: parts[1].array ?? [], sessions: sessions)
         }
     }
 

@@ -13,6 +13,7 @@ package import Telemetry
 package struct Archiver: Service, CustomStringConvertible {
     private let settings: ArchiverSettings
     private let streams: ArchiveStreams
+    private let lanes: [ArchiveStreams]
     private let writer: BatchWriter
     private let upkeep: Upkeep
     private let metrics: ArchiverMetrics
@@ -31,6 +32,11 @@ package struct Archiver: Service, CustomStringConvertible {
         self.logger = logger
         self.metrics = ArchiverMetrics(metrics)
         streams = ArchiveStreams(redis, partitions: settings.partitions, consumer: consumer)
+        let count = max(1, min(settings.lanes, settings.partitions.count))
+        lanes = (0..<count).map { lane in
+            ArchiveStreams(
+                redis, partitions: settings.partitions.filter { $0 % count == lane }, consumer: consumer)
+        }
         writer = BatchWriter(pool)
         upkeep = Upkeep(pool, monthsAhead: settings.monthsAhead, metrics: self.metrics, logger: logger)
     }
@@ -45,7 +51,7 @@ package struct Archiver: Service, CustomStringConvertible {
     /// Ends after the batch in hand when the service is asked to, or when cancelled.
     package func run() async throws {
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { await archive() }
+            group.addTask { await archiveAll() }
             group.addTask {
                 await repeatedly(every: settings.trimInterval, "trimming the archive streams") { try await trim() }
             }
@@ -56,7 +62,7 @@ package struct Archiver: Service, CustomStringConvertible {
             await group.next()
             group.cancelAll()
         }
-        await streams.close()
+        for streams in lanes + [streams] { await streams.close() }
     }
 
     /// Throws unless Redis answers: for `/readyz`.
@@ -71,7 +77,14 @@ package struct Archiver: Service, CustomStringConvertible {
 
     private var isEnding: Bool { Task.isCancelled || Task.isShuttingDownGracefully }
 
-    private func archive() async {
+    /// Returns when all lanes have ended with the batch in hand.
+    private func archiveAll() async {
+        await withTaskGroup(of: Void.self) { group in
+            for (lane, streams) in lanes.enumerated() { group.addTask { await archive(streams, lane) } }
+        }
+    }
+
+    private func archive(_ streams: ArchiveStreams, _ lane: Int) async {
         var nextClaim = clock.now
         var hasGroups = false
         var failures = 0
@@ -82,10 +95,11 @@ package struct Archiver: Service, CustomStringConvertible {
                     hasGroups = true
                 }
                 if clock.now >= nextClaim {
-                    try await store(streams.claim(idle: settings.claimAfter, count: settings.batchEntries))
+                    try await store(
+                        streams.claim(idle: settings.claimAfter, count: settings.batchEntries), streams, lane)
                     nextClaim = clock.now + settings.claimInterval
                 }
-                try await store(streams.read(count: settings.batchEntries, wait: settings.readWait))
+                try await store(streams.read(count: settings.batchEntries, wait: settings.readWait), streams, lane)
                 failures = 0
             } catch is CancellationError {
                 return
@@ -99,9 +113,9 @@ package struct Archiver: Service, CustomStringConvertible {
 
     /// Returns when the entries are committed and acknowledged. Tries again for as long as PostgreSQL is away; ends early, with the
     /// entries still pending, only when the service ends.
-    private func store(_ entries: [ArchiveEntry]) async throws {
-        guard !entries.isEmpty else { return metrics.idle() }
-        let outcome = try await write(entries)
+    private func store(_ entries: [ArchiveEntry], _ streams: ArchiveStreams, _ lane: Int) async throws {
+        guard !entries.isEmpty else { return metrics.idle(lane: lane) }
+        let outcome = try await write(entries, lane)
         if outcome.deadLetters > 0 {
             logger.error(
                 "entries could not be stored and were put aside",
@@ -112,14 +126,14 @@ package struct Archiver: Service, CustomStringConvertible {
         if !closed.isEmpty { try await streams.shortenLife(of: closed, to: settings.closedLife) }
     }
 
-    private func write(_ entries: [ArchiveEntry]) async throws -> BatchWriter.Outcome {
+    private func write(_ entries: [ArchiveEntry], _ lane: Int) async throws -> BatchWriter.Outcome {
         let start = clock.now
         var failures = 0
         while true {
             do {
                 let outcome = try await writer.write(entries)
-                let lag = entries.compactMap(\.addedAt).min().map { Timestamp.now() - $0 }
-                metrics.batch(outcome, took: clock.now - start, lagMilliseconds: lag)
+                let lag = Self.oldest(entries).map { Timestamp.now() - $0 }
+                metrics.batch(outcome, took: clock.now - start, lagMilliseconds: lag, lane: lane)
                 if failures > 0 { logger.notice("PostgreSQL takes events again") }
                 return outcome
             } catch {
@@ -128,6 +142,17 @@ package struct Archiver: Service, CustomStringConvertible {
                 await pause(&failures, "PostgreSQL does not take events; they wait in Redis", error)
             }
         }
+    }
+
+    /// When the oldest entry was added: entries of one stream are in order.
+    private static func oldest(_ entries: [ArchiveEntry]) -> Int64? {
+        var stream: String?
+        var oldest: Int64?
+        for entry in entries where entry.stream != stream {
+            stream = entry.stream
+            oldest = [oldest, entry.addedAt].compactMap(\.self).min()
+        }
+        return oldest
     }
 
     /// Logs the first failure of a row and every tenth, and waits a little longer each time.
@@ -182,8 +207,8 @@ extension Archiver {
     /// One cycle: take over what others left, read what is new, store it.
     func step() async throws {
         try await streams.createGroups()
-        try await store(streams.claim(idle: settings.claimAfter, count: settings.batchEntries))
-        try await store(streams.read(count: settings.batchEntries, wait: .milliseconds(1)))
+        try await store(streams.claim(idle: settings.claimAfter, count: settings.batchEntries), streams, 0)
+        try await store(streams.read(count: settings.batchEntries, wait: .milliseconds(1)), streams, 0)
     }
 
     func trimOnce() async throws { try await trim() }

@@ -1,7 +1,8 @@
+import Synchronization
 import Telemetry
 
 /// What an archiver counts.
-struct ArchiverMetrics: Sendable {
+final class ArchiverMetrics: Sendable {
     private let registry: MetricsRegistry
     private let stored: Counter
     private let duplicates: Counter
@@ -9,6 +10,7 @@ struct ArchiverMetrics: Sendable {
     private let failures: Counter
     private let seconds: Histogram
     private let lag: Gauge
+    private let lags: Mutex<[Int: Double]> = Mutex([:])
     private let minutesLeft: Gauge
 
     init(_ registry: MetricsRegistry) {
@@ -22,7 +24,8 @@ struct ArchiverMetrics: Sendable {
         failures = registry.counter("parley_archiver_failures_total", help: "Batches that failed and are tried again.")
         seconds = registry.histogram("parley_archiver_batch_seconds", help: "Time to store a batch.")
         lag = registry.gauge(
-            "parley_archiver_lag_seconds", help: "Age of the oldest entry of the last batch when it was committed.")
+            "parley_archiver_lag_seconds",
+            help: "Age of the oldest entry of the last batch when it was committed, the longest of all lanes.")
         minutesLeft = registry.gauge(
             "parley_archiver_minutes_left",
             help: "Minutes until Redis refuses new sessions if memory goes on growing as now; 10080 means not in sight."
@@ -30,15 +33,24 @@ struct ArchiverMetrics: Sendable {
         minutesLeft.set(MemoryOutlook.longest)
     }
 
-    func batch(_ outcome: BatchWriter.Outcome, took duration: Duration, lagMilliseconds: Int64?) {
+    func batch(_ outcome: BatchWriter.Outcome, took duration: Duration, lagMilliseconds: Int64?, lane: Int) {
         stored.increment(by: outcome.stored)
         duplicates.increment(by: outcome.duplicates)
         deadLetters.increment(by: outcome.deadLetters)
         seconds.observe(duration)
-        if let lagMilliseconds { lag.set(Double(max(0, lagMilliseconds)) / 1000) }
+        if let lagMilliseconds { set(lag: Double(max(0, lagMilliseconds)) / 1000, lane: lane) }
     }
 
-    func idle() { lag.set(0) }
+    func idle(lane: Int) { set(lag: 0, lane: lane) }
+
+    /// The longest of all lanes is told.
+    private func set(lag seconds: Double, lane: Int) {
+        lag.set(
+            lags.withLock { lags in
+                lags[lane] = seconds
+                return lags.values.max() ?? 0
+            })
+    }
 
     func failed() { failures.increment() }
 

@@ -4,6 +4,9 @@ package struct ArchiverSettings: Sendable {
     package var partitions = 0..<16
     /// Entries read from each partition at a time; a batch is at most this times the partitions.
     package var batchEntries = 500
+    /// Parts into which the partitions are divided: one is read and understood while PostgreSQL stores another. Sessions of two parts have
+    /// nothing in common, so that they do not wait for each other.
+    package var lanes = 2
     /// How long a read waits for the first entry.
     package var readWait: Duration = .milliseconds(500)
     /// Entries delivered this long ago and not acknowledged are taken over.
