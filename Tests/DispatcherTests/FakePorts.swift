@@ -10,10 +10,13 @@ struct Cluster: Sendable {
     var tokens = FakeTokens()
     var store = FakeStore()
     var workers = FakeWorkers()
+    /// Instead of `workers`.
+    var placing: (any WorkerPlacing)?
+    var returns: FakeReturns?
 
     var admission: Admission {
         Admission(
-            directory: directory, tokens: tokens, store: store, workers: workers,
+            directory: directory, tokens: tokens, store: store, workers: placing ?? workers,
             tickets: TicketSigner { session, fence in "ticket \(session) \(fence)" })
     }
 }

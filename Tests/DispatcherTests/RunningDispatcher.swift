@@ -21,7 +21,7 @@ struct RunningDispatcher: Sendable {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let metrics = MetricsRegistry()
-        let core = DispatcherCore(admission: cluster.admission, logger: logger, registry: metrics)
+        let core = DispatcherCore(admission: cluster.admission, returns: cluster.returns, logger: logger, registry: metrics)
         let (ports, listening) = AsyncStream<Int>.makeStream()
         let server = PublicServer(
             core: core, host: "127.0.0.1", port: 0, group: MultiThreadedEventLoopGroup.singleton, logger: logger

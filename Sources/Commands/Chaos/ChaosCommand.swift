@@ -63,7 +63,7 @@ struct ChaosCommand: AsyncParsableCommand {
         guard try Self.milliseconds(every, "--every") >= 1_000 else {
             throw ValidationError("--every must be at least 1s")
         }
-        _ = try kinds(nil)
+        _ = try kinds(FakeClock())
     }
 
     private func schedule(_ clock: FakeClock?) throws -> ChaosSchedule {

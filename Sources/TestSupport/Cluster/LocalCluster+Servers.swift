@@ -110,7 +110,7 @@ extension LocalCluster {
         var command = [
             "redis-server", "--port", "\(port(name))", "--bind", "127.0.0.1", "--dir", folder.path, "--save", "",
             "--appendonly", "yes",
-            "--appendfsync", "everysec", "--repl-diskless-sync-delay", "0",
+            "--appendfsync", "everysec", "--repl-diskless-sync-delay", "0", "--shutdown-timeout", "0",
         ]
         let now = primary.withLock { $0 }
         if name != now { command += ["--replicaof", "127.0.0.1 \(port(now))"] }
