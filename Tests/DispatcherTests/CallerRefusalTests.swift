@@ -82,4 +82,12 @@ import WebSocket
             #expect(closure.error?.refusal?.status == 404)
         }
     }
+
+    @Test func aTenantWithTooManySessionsIsRefused() async throws {
+        var cluster = Cluster()
+        cluster.limits = .over(FakeLimits(), CallerLimitSettings(tenantSessions: 0))
+        try await expectRefusal(
+            cluster, "/v1/ws?agent=tea", key: FakeDirectory.key, 4029,
+            "rate_limited: too many sessions of tenant acme: at most 0 at the same time", metric: .rateLimited)
+    }
 }

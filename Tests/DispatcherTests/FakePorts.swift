@@ -1,4 +1,6 @@
 import DispatcherService
+import Placement
+import RateLimits
 import Synchronization
 
 /// What the ports of admission are made to do.
@@ -13,11 +15,14 @@ struct Cluster: Sendable {
     /// Instead of `workers`.
     var placing: (any WorkerPlacing)?
     var returns: FakeReturns?
+    var limits: CallerLimits?
+    var waitingRoom = WaitingRoom(.init(places: 0))
 
     var admission: Admission {
         Admission(
             directory: directory, tokens: tokens, store: store, workers: placing ?? workers,
-            tickets: TicketSigner { session, fence in "ticket \(session) \(fence)" })
+            tickets: TicketSigner { session, fence in "ticket \(session) \(fence)" }, region: "eu1", limits: limits,
+            waitingRoom: waitingRoom)
     }
 }
 
@@ -107,16 +112,84 @@ final class FakeStore: SessionOpening {
 }
 
 final class FakeWorkers: WorkerPlacing {
-    private let failure = Mutex<(any Error)?>(nil)
+    private struct State {
+        var failure: (any Error)?
+        /// Placements that still succeed; nil: all.
+        var room: Int?
+        var asked: [PlacementRequest] = []
+        var givenUp: [String] = []
+    }
+    private let state = Mutex(State())
     /// Where the one worker listens; nobody does on port 1.
     private let port: Int
 
     init(port: Int = 1) { self.port = port }
 
-    func fail(with error: (any Error)?) { failure.withLock { $0 = error } }
+    func fail(with error: (any Error)?) { state.withLock { $0.failure = error } }
+    /// So many more sessions find room, then all is full.
+    func setRoom(_ count: Int) { state.withLock { $0.room = count } }
+    var asked: [PlacementRequest] { state.withLock { $0.asked } }
+    var givenUp: [String] { state.withLock { $0.givenUp } }
 
-    func place(weight: Double, excluding: Set<String>) async throws -> WorkerPlace {
-        if let failure = failure.withLock({ $0 }) { throw failure }
-        return WorkerPlace(worker: "w-1", host: "127.0.0.1", port: port, reservation: "r-1")
+    func place(_ request: PlacementRequest) async throws -> WorkerPlace {
+        try state.withLock { state in
+            state.asked.append(request)
+            if let failure = state.failure { throw failure }
+            if let room = state.room {
+                guard room > 0 else { throw AdmissionError(.full, "all media workers are full") }
+                state.room = room - 1
+            }
+        }
+        return WorkerPlace(worker: "w-1", host: "127.0.0.1", port: port, reservation: "r-1", weight: request.weight)
     }
+
+    func giveUp(_ place: WorkerPlace) async { state.withLock { $0.givenUp.append(place.reservation) } }
+}
+
+/// Limits as Redis keeps them, in memory: buckets that are never filled again, and leases that never lapse.
+final class FakeLimits: LimitStore {
+    private struct State {
+        var taken: [LimitSubject: Double] = [:]
+        var held: [LimitSubject: Set<String>] = [:]
+    }
+    private let state = Mutex(State())
+
+    func taken(of subject: LimitSubject) -> Double { state.withLock { $0.taken[subject] ?? 0 } }
+    func held(of subject: LimitSubject) -> Set<String> { state.withLock { $0.held[subject] ?? [] } }
+
+    func take(_ buckets: [BucketRequest]) async throws -> LimitRefusal? {
+        state.withLock { state in
+            for bucket in buckets where (state.taken[bucket.subject] ?? 0) + bucket.count > bucket.limit.burst {
+                return LimitRefusal(bucket, retryAfter: .milliseconds(2_500))
+            }
+            for bucket in buckets { state.taken[bucket.subject, default: 0] += bucket.count }
+            return nil
+        }
+    }
+
+    func charge(_ buckets: [BucketRequest]) async throws {}
+
+    func acquire(_ member: String, _ leases: [LeaseRequest]) async throws -> LimitRefusal? {
+        state.withLock { state in
+            for lease in leases where (state.held[lease.subject]?.count ?? 0) >= lease.maximum {
+                return LimitRefusal(lease)
+            }
+            for lease in leases { state.held[lease.subject, default: []].insert(member) }
+            return nil
+        }
+    }
+
+    func renew(_ leases: [HeldLease]) async throws {
+        state.withLock { state in
+            for lease in leases { state.held[lease.subject, default: []].insert(lease.member) }
+        }
+    }
+
+    func release(_ leases: [HeldLease]) async throws {
+        state.withLock { state in
+            for lease in leases { state.held[lease.subject]?.remove(lease.member) }
+        }
+    }
+
+    func isHeld(_ lease: HeldLease) async throws -> Bool { held(of: lease.subject).contains(lease.member) }
 }

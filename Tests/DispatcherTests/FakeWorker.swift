@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import Placement
 import RelayLink
 import Synchronization
 
@@ -100,8 +101,9 @@ final class FakeFleet: WorkerPlacing {
     private let workers: [FakeWorker]
     init(_ workers: FakeWorker...) { self.workers = workers }
 
-    func place(weight: Double, excluding: Set<String>) async throws -> WorkerPlace {
-        guard let worker = workers.first(where: { !excluding.contains($0.name) }) else { throw AdmissionError(.full, "all media workers are full") }
+    func giveUp(_ place: WorkerPlace) async {}
+    func place(_ request: PlacementRequest) async throws -> WorkerPlace {
+        guard let worker = workers.first(where: { !request.excluding.contains($0.name) }) else { throw AdmissionError(.full, "all media workers are full") }
         return worker.place
     }
 }

@@ -1,4 +1,5 @@
 import HTTPClient
+import RateLimits
 import Testing
 
 @testable import DispatcherService
@@ -94,5 +95,35 @@ import Testing
             #expect(answer.headers.header("retry-after") == "2")
             #expect(answer.text.contains(#""code":"unavailable""#))
         }
+    }
+
+    @Test func whoAsksTooOftenIsToldWhenToComeBack() async throws {
+        let store = FakeLimits()
+        var cluster = Cluster()
+        cluster.limits = .over(store, CallerLimitSettings(key: RateLimit(perSecond: 1, burst: 2)))
+        try await RunningDispatcher.run(cluster) { dispatcher in
+            for _ in 0..<2 { #expect(try await dispatcher.send("GET", "/v1/agents").status == 200) }
+            let answer = try await dispatcher.send("POST", "/v1/connect", body: #"{"agent":"tea"}"#)
+            #expect(answer.status == 429)
+            #expect(answer.headers.header("retry-after") == "3")
+            #expect(answer.text.contains("too many connections of API key k1: 60 per minute; try again in 3 s"))
+        }
+    }
+
+    @Test func aProxyIsBelievedOnlyWhereItIsTrusted() async throws {
+        let store = FakeLimits()
+        var cluster = Cluster()
+        cluster.limits = .over(store, CallerLimitSettings(address: RateLimit(perSecond: 1, burst: 100)))
+        let header = [(name: "X-Forwarded-For", value: "203.0.113.7")]
+        try await RunningDispatcher.run(cluster) { dispatcher in
+            _ = try await dispatcher.send("GET", "/v1/agents", headers: header)
+            _ = try await dispatcher.send("GET", "/v1/agents", key: "parley_stolen", headers: header)
+        }
+        #expect(store.taken(of: .address("127.0.0.1")) == 2)
+        let trusted = try #require(AddressBlock("127.0.0.0/8"))
+        try await RunningDispatcher.run(cluster, trustedProxies: [trusted]) { dispatcher in
+            _ = try await dispatcher.send("GET", "/v1/agents", headers: header)
+        }
+        #expect(store.taken(of: .address("203.0.113.7")) == 1)
     }
 }

@@ -15,13 +15,15 @@ struct RunningDispatcher: Sendable {
     let core: DispatcherCore
     let metrics: MetricsRegistry
 
-    static func run(_ cluster: Cluster, _ body: @escaping @Sendable (RunningDispatcher) async throws -> Void)
-        async throws
-    {
+    static func run(
+        _ cluster: Cluster, trustedProxies: [AddressBlock] = [],
+        _ body: @escaping @Sendable (RunningDispatcher) async throws -> Void
+    ) async throws {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let metrics = MetricsRegistry()
-        let core = DispatcherCore(admission: cluster.admission, returns: cluster.returns, logger: logger, registry: metrics)
+        let core = DispatcherCore(
+            admission: cluster.admission, returns: cluster.returns, trustedProxies: trustedProxies, logger: logger, registry: metrics)
         let (ports, listening) = AsyncStream<Int>.makeStream()
         let server = PublicServer(
             core: core, host: "127.0.0.1", port: 0, group: MultiThreadedEventLoopGroup.singleton, logger: logger
@@ -41,10 +43,11 @@ struct RunningDispatcher: Sendable {
     // MARK: HTTP
 
     func send(
-        _ method: String, _ path: String, key: String? = FakeDirectory.key, body: String? = nil
+        _ method: String, _ path: String, key: String? = FakeDirectory.key, headers: [(name: String, value: String)] = [],
+        body: String? = nil
     ) async throws -> (status: Int, headers: HTTPHead, text: String) {
         var request = HTTPRequest(
-            method, "http://127.0.0.1:\(port)\(path)", headers: [], body: body.map { ByteBuffer(string: $0) })
+            method, "http://127.0.0.1:\(port)\(path)", headers: headers, body: body.map { ByteBuffer(string: $0) })
         if let key { request.headers.append(("Authorization", "Bearer \(key)")) }
         let response = try await HTTPClient.shared.send(
             request, on: MultiThreadedEventLoopGroup.singleton.next(), maximumBodyBytes: 1 << 20)

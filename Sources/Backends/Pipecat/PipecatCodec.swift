@@ -132,6 +132,11 @@ package struct PipecatCodec: Sendable {
         frame(RTVIMessage(type: "error", data: ["error": text, "fatal": true]))
     }
 
+    /// A caller that waits for a worker is told its place in the line, from 1.
+    package static func waiting(position: Int) -> ByteBuffer {
+        frame(RTVIMessage(type: "server-message", data: ["t": "parley-queue", "d": ["position": position]]))
+    }
+
     private static func errorResponse(id: String?, _ text: String) -> RTVIMessage {
         RTVIMessage(type: "error-response", id: id, data: ["error": text])
     }

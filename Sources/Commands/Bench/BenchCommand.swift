@@ -11,7 +11,9 @@ struct BenchCommand: AsyncParsableCommand {
             sentences in real time. Needs two cores that nobody else uses: a run says when its numbers are void.
             'store' and 'archiver' need no callers: they write what conversations log.
             """,
-        subcommands: [BenchLatency.self, BenchBargeIn.self, BenchDensity.self, BenchSetup.self, BenchStore.self, BenchArchiver.self])
+        subcommands: [
+            BenchLatency.self, BenchBargeIn.self, BenchDensity.self, BenchSetup.self, BenchStore.self, BenchArchiver.self, BenchPlacement.self,
+        ])
 }
 
 /// What all measurements share.

@@ -16,6 +16,7 @@ package struct AgentDefinition: Sendable {
     /// Agents that it may hand the conversation to, each with when to do that.
     package var handOffs: [String: String] = [:]
     package var limits: Limits
+    package var placement = Placement()
     /// Replacements before synthesis, whole words, case-insensitive.
     package var pronunciation: [String: String]
     /// Said when no model answers.
@@ -100,6 +101,25 @@ extension AgentDefinition {
             self.say = say
             self.interruptible = interruptible
         }
+    }
+
+    /// What sessions of this agent need of a worker.
+    package struct Placement: Sendable, Hashable {
+        /// Labels that the worker must have (`PARLEY_WORKER_LABELS`).
+        package var labels: Set<String>
+        /// Share of a worker's capacity; nil: as the pipeline says.
+        package var weight: Double?
+
+        package init(labels: Set<String> = [], weight: Double? = nil) {
+            self.labels = labels
+            self.weight = weight
+        }
+    }
+
+    /// Share of a worker's capacity that a session takes: 1 with recogniser and voice elsewhere. A recogniser in the worker weighs as much as
+    /// twenty sessions with a remote one.
+    package var sessionWeight: Double {
+        placement.weight ?? (pipeline.speechToText.name.hasPrefix("local/") ? 20 : 1)
     }
 
     package struct Limits: Sendable, Hashable {

@@ -27,6 +27,7 @@ package enum AgentFile {
             node.child("hand_off_to").fail("names '\(name)'; must be the names of other agents")
         }
         definition.limits = node.mapping("limits", limits) ?? definition.limits
+        definition.placement = node.mapping("placement", placement) ?? definition.placement
         definition.pronunciation = node.texts("pronunciation")
         definition.apology = node.string("apology") ?? definition.apology
         definition.deafNotice = node.string("deaf_notice") ?? definition.deafNotice
@@ -156,6 +157,14 @@ package enum AgentFile {
         limits.maxContextTokens = node.integer("max_context_tokens", in: 500...1_000_000) ?? limits.maxContextTokens
         limits.idleSeconds = node.integer("idle_seconds", in: 0...600) ?? limits.idleSeconds
         return limits
+    }
+
+    private static func placement(_ node: inout ConfigurationNode) -> AgentDefinition.Placement {
+        let labels = node.strings("labels")
+        if let label = labels.first(where: { !isName($0) || $0.isEmpty }) {
+            node.child("labels").fail("has '\(label)'; labels are lower-case letters, digits and dashes")
+        }
+        return .init(labels: Set(labels), weight: node.number("weight", in: 0.1...10_000))
     }
 
     private static func tools(_ node: inout ConfigurationNode) -> [ToolConfiguration] {

@@ -5,11 +5,13 @@ import NIOCore
 import NIOPosix
 import Placement
 import PostgresClient
+import RateLimits
 import RedisClient
 import RelayLink
 import ServiceLifecycle
 import ServiceSupport
 import SessionLog
+import Telemetry
 import TenantDirectory
 
 /// Wires a dispatcher.
@@ -36,7 +38,7 @@ enum DispatcherProgram {
             keys: [
                 listen.declaration, region.declaration, redis.declaration, postgres.declaration, agents.declaration,
                 staticKey.declaration, stores.declaration, tickets.declaration, CommonKeys.reconnectWindow.declaration,
-            ])
+            ] + LimitKeys.declarations)
         if CommandLine.arguments.contains("--help-config") {
             print(definition.configurationHelp)
             return
@@ -53,11 +55,19 @@ enum DispatcherProgram {
         let client = try StoreClient(addresses: try environment.get(stores).map { .init(host: $0.host, port: $0.port) }, logger: context.logger)
         let tickets = RelayTickets(keys: try environment.get(tickets))
         let (directory, directoryService) = try await directory(context)
+        let region = try environment.get(region)
+        let shared = SharedLimits(RedisLimits(redis: redisClient), metrics: context.metrics)
+        let limits = CallerLimits(try LimitKeys.settings(environment), shared: shared)
+        let waitingRoom = WaitingRoom(
+            .init(places: try environment.get(LimitKeys.waiting), patience: try environment.get(LimitKeys.patience)))
+        context.metrics.onCollect { [gauge = context.metrics.gauge("parley_dispatcher_waiting_callers", help: "Callers that wait for a worker.")] in
+            gauge.set(waitingRoom.count)
+        }
         let admission = Admission(
             directory: directory, tokens: RedisTokens(ConnectTokenStore(redis: redisClient)),
-            store: StoreOpener(client: client, region: try environment.get(region)),
-            workers: RegistryPlacing(WorkerRegistry(redis: redisClient)),
-            tickets: TicketSigner { session, fence in try tickets.issue(session: session, fence: fence) })
+            store: StoreOpener(client: client, region: region), workers: RegistryPlacing(WorkerRegistry(redis: redisClient)),
+            tickets: TicketSigner { session, fence in try tickets.issue(session: session, fence: fence) }, region: region,
+            limits: limits, waitingRoom: waitingRoom)
         let registry = WorkerRegistry(redis: redisClient)
         // Beats must not be late, so their loop has nothing else to do.
         let watchGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -66,7 +76,7 @@ enum DispatcherProgram {
             ticket: { try tickets.issue(session: RelayTickets.watch, fence: 0) }, on: watchGroup.next(), logger: context.logger)
         let core = DispatcherCore(
             admission: admission, returns: Resumption(tokens: ResumeTokenStore(redis: redisClient), client: client), watch: watch,
-            logger: context.logger, registry: context.metrics)
+            trustedProxies: try environment.get(LimitKeys.proxies), logger: context.logger, registry: context.metrics)
         context.health.addReadinessCheck("redis") {
             _ = try await redisClient.send(RedisCommand("PING"))
             return .ready
@@ -78,14 +88,19 @@ enum DispatcherProgram {
         let server = PublicServer(
             core: core, host: address.host, port: address.port, group: context.eventLoops, logger: context.logger
         ) { port in context.announce("public", at: "http://\(address.host):\(port)") }
-        return [Running { try await client.run() }] + directoryService + [watch, try reaper(context, client), server]
+        return [Running { try await client.run() }, Running { await limits.run() }] + directoryService
+            + [watch, try reaper(context, client, shared), server]
     }
 
-    private static func reaper(_ context: ServiceContext, _ client: StoreClient) throws -> Reaper {
+    private static func reaper(_ context: ServiceContext, _ client: StoreClient, _ shared: SharedLimits) throws -> Reaper {
         var settings = Reaper.Settings()
         settings.reconnectWindow = try context.environment.get(CommonKeys.reconnectWindow)
-        // Callers have no leases yet that would say whether one is still connected; their sessions end with their connections.
-        return Reaper(store: client, settings: settings, isAttached: { _, _ in false }, metrics: context.metrics, logger: context.logger)
+        return Reaper(
+            store: client, settings: settings,
+            isAttached: { session, tenant in
+                // While some dispatcher has the caller, the session is not for the reaper, however long its worker is cut off.
+                try await shared.isHeld(HeldLease(member: session, what: CallerLimits.sessions, subject: .tenant(tenant)))
+            }, metrics: context.metrics, logger: context.logger)
     }
 
     private static func directory(_ context: ServiceContext) async throws -> (any CallerDirectory, [any Service]) {

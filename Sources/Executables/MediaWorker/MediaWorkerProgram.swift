@@ -33,6 +33,10 @@ enum MediaWorkerProgram {
         "PARLEY_WORKER_ID", default: "", help: "Name of this worker, unique in its region. Default: a random one.")
     static let capacity = EnvironmentKey<Double>.number(
         "PARLEY_WORKER_CAPACITY", in: 0...100_000, default: "100", help: "Weight of sessions that this worker carries.")
+    static let region = EnvironmentKey<String>.string(
+        "PARLEY_REGION", default: "local", help: "Where this worker is; it takes sessions of dispatchers with the same region.")
+    static let labels = EnvironmentKey<[String]>.list(
+        "PARLEY_WORKER_LABELS", default: "", help: "What this worker has that agents may ask for (placement: labels), such as gpu.")
     static let redis = EnvironmentKey<Secret>.secret("PARLEY_REDIS_URL", default: "redis://127.0.0.1:6379", help: "Redis, as redis:// or rediss://user:password@host:port/database. Default: redis://127.0.0.1:6379.")
     static let stores = EnvironmentKey<[NetworkAddress]>.addresses(
         "PARLEY_STORE_ADDRESS", default: "127.0.0.1:7200", help: "Session stores, host:port.")
@@ -49,8 +53,9 @@ enum MediaWorkerProgram {
         let definition = ServiceDefinition(
             name: "media-worker", opsPort: 7101,
             keys: [
-                listen.declaration, advertise.declaration, id.declaration, capacity.declaration, redis.declaration, stores.declaration,
-                tickets.declaration, CommonKeys.reconnectWindow.declaration, turnThreads.declaration, models.declaration, onnxRuntime.declaration,
+                listen.declaration, advertise.declaration, id.declaration, capacity.declaration, region.declaration, labels.declaration,
+                redis.declaration, stores.declaration, tickets.declaration, CommonKeys.reconnectWindow.declaration, turnThreads.declaration,
+                models.declaration, onnxRuntime.declaration,
             ],
             alsoKnown: ["PARLEY_POCKETSPHINX_MODEL_DIR", "PARLEY_LOCAL_SPEECH_THREADS"])
         if CommandLine.arguments.contains("--help-config") {
@@ -93,13 +98,17 @@ enum MediaWorkerProgram {
             return .ready
         }
         context.health.addReadinessCheck("session-store") { stream.isAvailable ? .ready : .notReady("no session store is reachable") }
-        let registry = WorkerRegistry(redis: redisClient)
+        let announcer = try WorkerAnnouncer(WorkerRegistry(redis: redisClient))
         let capacityValue = core.capacity
-        let presence = WorkerPresence(id: name, registry: registry, changes: changes, logger: context.logger) {
+        let region = try environment.get(region)
+        let labels = Set(try environment.get(labels))
+        let meter = LoadMeter()
+        let presence = WorkerPresence(id: name, announcer: announcer, changes: changes, logger: context.logger) {
             let load = core.takeLoad()
             return WorkerBeat(
-                id: name, host: host, port: port, capacity: capacityValue, load: load.weight, sessions: load.sessions,
-                draining: core.isDraining, version: ParleyVersion.current, usedReservations: load.usedReservations)
+                id: name, host: host, port: port, capacity: capacityValue, load: load.weight, measuredLoad: meter.share(),
+                sessions: load.sessions, draining: core.isDraining, version: ParleyVersion.current, region: region, labels: labels,
+                usedReservations: load.usedReservations)
         }
         return [
             Running { try await client.run() }, Running { await stream.run() }, MediaWorkerDrain(core: core, channel: channel), presence,

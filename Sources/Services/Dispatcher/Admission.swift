@@ -1,6 +1,7 @@
-import Conversation
+package import Placement
+package import RateLimits
 
-/// Lets callers in: credentials, agent, session, worker. Holds nothing that a restart loses.
+/// Lets callers in: limits, credentials, agent, worker, session. Holds nothing that a restart loses.
 package struct Admission: Sendable {
     package struct Request: Sendable, Hashable {
         /// Connect token or API key.
@@ -9,14 +10,16 @@ package struct Admission: Sendable {
         package var agent: String?
         package var parameters: [String: String]
         package var backend: String
+        /// Where the caller is, for the limits of addresses.
+        package var address: String
         /// The client comes back to its session with this.
         package var resumeToken: String?
         /// The client says that it can come back.
         package var canResume: Bool
 
         package init(
-            credential: String?, agent: String?, parameters: [String: String] = [:], backend: String, resumeToken: String? = nil,
-            canResume: Bool = false
+            credential: String?, agent: String?, parameters: [String: String] = [:], backend: String, address: String = "",
+            resumeToken: String? = nil, canResume: Bool = false
         ) {
             self.resumeToken = resumeToken
             self.canResume = canResume
@@ -24,15 +27,23 @@ package struct Admission: Sendable {
             self.agent = agent
             self.parameters = parameters
             self.backend = backend
+            self.address = address
         }
     }
 
-    package struct Admitted: Sendable, Hashable {
+    package struct Admitted: Sendable {
         package var session: String
         package var tenant: String
+        /// The API key that the caller came with, or got its token for.
+        package var key: String?
         package var fence: UInt64
         package var place: WorkerPlace
+        /// What was asked of placement, for the time when the session needs another place.
+        package var needs: PlacementRequest
         package var ticket: String
+        /// The session's place among those that its tenant and key may have. It is given back when nobody has this any more: whoever
+        /// holds the caller's connection keeps it as long.
+        package var lease: Lease?
     }
 
     /// Prefix of API keys; connect tokens begin with `pct_`.
@@ -43,42 +54,74 @@ package struct Admission: Sendable {
     let store: any SessionOpening
     let workers: any WorkerPlacing
     let tickets: TicketSigner
+    let region: String
+    /// Nil: nobody is limited.
+    package let limits: CallerLimits?
+    private let waitingRoom: WaitingRoom
+    private let needs = AgentNeeds()
 
+    /// Sessions are placed on workers of `region`; empty means any.
     package init(
         directory: any CallerDirectory, tokens: any ConnectTokens, store: any SessionOpening,
-        workers: any WorkerPlacing,
-        tickets: TicketSigner
+        workers: any WorkerPlacing, tickets: TicketSigner, region: String = "", limits: CallerLimits? = nil,
+        waitingRoom: WaitingRoom = WaitingRoom(.init(places: 0))
     ) {
         self.directory = directory
         self.tokens = tokens
         self.store = store
         self.workers = workers
         self.tickets = tickets
+        self.region = region
+        self.limits = limits
+        self.waitingRoom = waitingRoom
     }
 
-    /// Everything from the credential to a reserved place on a worker.
-    package func admit(_ request: Request) async throws -> Admitted {
+    /// Everything from the credential to a reserved place on a worker. While all are full the caller waits in line, and `waiting` is told its
+    /// position, from 1, whenever it changes.
+    package func admit(_ request: Request, waiting: @escaping @Sendable (Int) -> Void = { _ in }) async throws -> Admitted {
         let grant = try await grant(for: request)
         let agent = try agent(grant)
-        let place = try await workers.place(weight: 1, excluding: [])
-        let opened = try await store.open(
-            tenant: grant.tenant, agent: agent, colleagues: try colleagues(of: agent, tenant: grant.tenant),
-            backend: request.backend,
-            parameters: grant.parameters, key: place.reservation)
-        let ticket = try tickets.ticket(session: opened.session, fence: opened.fence)
-        return Admitted(
-            session: opened.session, tenant: grant.tenant, fence: opened.fence, place: place, ticket: ticket)
+        let colleagues = try colleagues(of: agent, tenant: grant.tenant)
+        let lease = try await limits?.place(tenant: grant.tenant, key: grant.key)
+        let needs = placement(of: [agent] + colleagues)
+        let place = try await waitingRoom.place(needs, by: workers, waiting: waiting)
+        do {
+            let opened = try await store.open(
+                tenant: grant.tenant, agent: agent, colleagues: colleagues, backend: request.backend,
+                parameters: grant.parameters, key: place.reservation)
+            lease?.rename(to: opened.session)
+            let ticket = try tickets.ticket(session: opened.session, fence: opened.fence)
+            return Admitted(
+                session: opened.session, tenant: grant.tenant, key: grant.key, fence: opened.fence, place: place,
+                needs: needs, ticket: ticket, lease: lease)
+        } catch {
+            await workers.giveUp(place)
+            throw error
+        }
+    }
+
+    /// What a session of these agents needs of a worker.
+    private func placement(of agents: [AgentVersion]) -> PlacementRequest {
+        let needs = needs.of(agents)
+        return PlacementRequest(weight: needs.weight, region: region, labels: needs.labels)
     }
 
     /// Mints a connect token for the holder of an API key.
     package func connect(key: String?, agent: String, parameters: [String: String]) async throws -> String {
         let holder = try holder(of: key)
-        let grant = ConnectGrant(tenant: holder.tenant, agent: agent, parameters: parameters)
+        let grant = ConnectGrant(tenant: holder.tenant, agent: agent, parameters: parameters, key: holder.key)
         _ = try self.agent(grant)
         return try await tokens.mint(grant)
     }
 
-    package func holder(of key: String?) throws -> KeyHolder {
+    /// The holder of an API key that was sent from `address`; counts the attempt, also one with a bad key.
+    package func authenticate(key: String?, address: String) async throws -> KeyHolder {
+        let result = Result { try holder(of: key) }
+        try await limits?.attempt(address: address, holder: try? result.get())
+        return try result.get()
+    }
+
+    private func holder(of key: String?) throws -> KeyHolder {
         guard let key, !key.isEmpty else {
             throw AdmissionError(.missingCredentials, "send an API key as 'Authorization: Bearer parley_…'")
         }
@@ -89,16 +132,24 @@ package struct Admission: Sendable {
     }
 
     private func grant(for request: Request) async throws -> ConnectGrant {
-        guard let credential = request.credential, !credential.isEmpty else {
-            throw AdmissionError(
-                .missingCredentials, "connect with '?token=' from POST /v1/connect, or with an API key as Bearer token")
+        guard let credential = request.credential, credential.hasPrefix(Self.keyPrefix) else {
+            return try await redeem(request.credential ?? "", address: request.address)
         }
-        guard credential.hasPrefix(Self.keyPrefix) else { return try await tokens.redeem(credential) }
-        let holder = try holder(of: credential)
+        let holder = try await authenticate(key: credential, address: request.address)
         guard let agent = request.agent, !agent.isEmpty else {
             throw AdmissionError(.badRequest, "name the agent: '?agent=NAME'")
         }
-        return ConnectGrant(tenant: holder.tenant, agent: agent, parameters: request.parameters)
+        return ConnectGrant(tenant: holder.tenant, agent: agent, parameters: request.parameters, key: holder.key)
+    }
+
+    /// A token works once and was counted for key and tenant when it was made: only the address is counted here.
+    private func redeem(_ token: String, address: String) async throws -> ConnectGrant {
+        try await limits?.attempt(address: address, holder: nil)
+        guard !token.isEmpty else {
+            throw AdmissionError(
+                .missingCredentials, "connect with '?token=' from POST /v1/connect, or with an API key as Bearer token")
+        }
+        return try await tokens.redeem(token)
     }
 
     /// The agents that this one may hand its conversation to, and they in turn, in the versions of now. Those that do not exist are left
@@ -109,11 +160,7 @@ package struct Admission: Sendable {
         while index < found.count, found.count <= Self.maximumColleagues {
             let version = found[index]
             index += 1
-            // Few agents hand off: the others are not parsed.
-            guard version.definition.contains("hand_off_to"),
-                let definition = try? AgentFile.read(version.definition, source: version.name)
-            else { continue }
-            for name in definition.handOffs.keys.sorted() where !found.contains(where: { $0.name == name }) {
+            for name in needs.of(version).handOffs where !found.contains(where: { $0.name == name }) {
                 if let next = try directory.agent(named: name, tenant: tenant) { found.append(next) }
             }
         }

@@ -18,17 +18,20 @@ package struct AdmissionError: Error, Sendable, Hashable, CustomStringConvertibl
 
     package var code: Code
     package var message: String
+    /// When to try again, in whole seconds, where that is known.
+    package var retryAfterSeconds: Int?
 
-    package init(_ code: Code, _ message: String) {
+    package init(_ code: Code, _ message: String, retryAfterSeconds: Int? = nil) {
         self.code = code
         self.message = message
+        self.retryAfterSeconds = retryAfterSeconds
     }
 
     package var description: String { "\(code.rawValue): \(message)" }
 
     /// Redis, the store or a worker does not answer; the cause is for the log.
     static let unavailable = AdmissionError(.unavailable, "the service cannot take calls now; try again in a few seconds")
-    /// What an HTTP client is told to wait before it tries again.
+    /// What an HTTP client is told to wait before it tries again, where nothing else is known.
     static let retrySeconds = 2
 
     /// WebSocket close code: 4xxx for what the caller can mend, 1013 for "try again later", 1012 for a restart.

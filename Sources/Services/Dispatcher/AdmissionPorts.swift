@@ -1,3 +1,5 @@
+package import Placement
+
 /// What the dispatcher knows of tenants. Served from memory, so that a caller never waits for PostgreSQL.
 package protocol CallerDirectory: Sendable {
     /// The key's holder, or nil for an unknown or revoked key. Throws `unavailable` when nobody can know yet.
@@ -36,11 +38,14 @@ package struct ConnectGrant: Sendable, Hashable, Codable {
     package var tenant: String
     package var agent: String
     package var parameters: [String: String]
+    /// The API key that asked for the token; nil in tokens of an older version.
+    package var key: String?
 
-    package init(tenant: String, agent: String, parameters: [String: String] = [:]) {
+    package init(tenant: String, agent: String, parameters: [String: String] = [:], key: String? = nil) {
         self.tenant = tenant
         self.agent = agent
         self.parameters = parameters
+        self.key = key
     }
 }
 
@@ -62,8 +67,10 @@ package protocol SessionOpening: Sendable {
 
 /// Finds a worker with room.
 package protocol WorkerPlacing: Sendable {
-    /// Reserves `weight` on one worker; throws `full` when none has room.
-    func place(weight: Double, excluding: Set<String>) async throws -> WorkerPlace
+    /// Reserves room on one worker; throws `full` when none has it.
+    func place(_ request: PlacementRequest) async throws -> WorkerPlace
+    /// Gives a place up that no session will use. It would lapse by itself; what goes wrong is nobody's concern.
+    func giveUp(_ place: WorkerPlace) async
 }
 
 package struct WorkerPlace: Sendable, Hashable {
@@ -71,11 +78,14 @@ package struct WorkerPlace: Sendable, Hashable {
     package var host: String
     package var port: Int
     package var reservation: String
+    /// What was reserved: what the session weighs for its worker.
+    package var weight: Double
 
-    package init(worker: String, host: String, port: Int, reservation: String) {
+    package init(worker: String, host: String, port: Int, reservation: String, weight: Double = 1) {
         self.worker = worker
         self.host = host
         self.port = port
         self.reservation = reservation
+        self.weight = weight
     }
 }

@@ -44,7 +44,7 @@ package struct CallerChannel: ServerChildChannel, HTTPChannelHandler {
             return channel.eventLoop.makeSucceededFuture(Self.paths.contains(path) ? HTTPHeaders() : nil)
         } makeHandler: { channel, head in
             CallerConnection(
-                service: core, request: CallerRequest.parse(head), eventLoop: channel.eventLoop, attachment: (try? RandomBytes.token(bytes: 12)) ?? UUID().uuidString)
+                service: core, request: CallerRequest.parse(head, from: channel.remoteAddress, trusted: core.trustedProxies), eventLoop: channel.eventLoop, attachment: (try? RandomBytes.token(bytes: 12)) ?? UUID().uuidString)
         } result: { _ in
             .webSocket
         }
@@ -115,7 +115,7 @@ private final class OpeningGuard: ChannelInboundHandler, RemovableChannelHandler
 
 /// What a WebSocket caller's HTTP request says.
 enum CallerRequest {
-    static func parse(_ head: HTTPRequestHead) -> Admission.Request {
+    static func parse(_ head: HTTPRequestHead, from remote: SocketAddress?, trusted: [AddressBlock]) -> Admission.Request {
         let components = URLComponents(string: head.uri)
         var parameters: [String: String] = [:]
         for item in components?.queryItems ?? [] { parameters[item.name] = item.value ?? "" }
@@ -126,7 +126,9 @@ enum CallerRequest {
         let agent = parameters.removeValue(forKey: "agent")
         let resumeToken = parameters.removeValue(forKey: "resume")
         let canResume = parameters.removeValue(forKey: "resumable") == "true"
+        let address = CallerAddress.of(remote, forwarded: head.headers["X-Forwarded-For"], trusted: trusted)
         return Admission.Request(
-            credential: credential, agent: agent, parameters: parameters, backend: "pipecat", resumeToken: resumeToken, canResume: canResume)
+            credential: credential, agent: agent, parameters: parameters, backend: "pipecat", address: address, resumeToken: resumeToken,
+            canResume: canResume)
     }
 }

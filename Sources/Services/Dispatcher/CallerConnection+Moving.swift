@@ -152,7 +152,8 @@ extension CallerConnection {
             ticket: ticket, session: call.session, tenant: call.tenant, attachment: attachment, generation: call.generation,
             resumeToken: call.resumeToken, backend: request.backend, handshake: ByteBuffer(), seenFence: call.fence, firstKept: kept.firstKept,
             lastKept: call.wasAccepted ? kept.last : 0, isUrgent: kept.spanMicroseconds > Self.urgentMicroseconds,
-            deliveredReply: queue.deliveredReply, deliveredSample: queue.deliveredSample, reservation: place.reservation, weight: call.weight,
+            deliveredReply: queue.deliveredReply, deliveredSample: queue.deliveredSample, reservation: place.reservation,
+            weight: call.needs.weight,
             reason: move.reason.rawValue)
     }
 

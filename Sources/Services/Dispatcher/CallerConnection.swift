@@ -39,6 +39,7 @@ final class CallerConnection: WebSocketHandler {
     var observation: WorkerWatch.Observation?
     var deadline: Scheduled<Void>?
     private(set) var socket: WebSocket?
+    private var messages: MessageLimiter?
     private var isQueueBusy = false
     private var isWritabilityNews = false
 
@@ -48,6 +49,7 @@ final class CallerConnection: WebSocketHandler {
         self.eventLoop = eventLoop
         self.attachment = attachment
         self.logger = service.logger
+        self.messages = service.admission.limits?.messageLimiter(now: .now)
         logger[metadataKey: "attachment"] = "\(attachment)"
     }
 
@@ -65,7 +67,12 @@ final class CallerConnection: WebSocketHandler {
         // The socket lives on its event loop; admission waits for Redis and the store, and comes back in one hop.
         Task {
             let result: Result<(RelayedCall, WorkerPlace?), any Error>
-            do { result = .success(try await service.admit(request)) } catch { result = .failure(error) }
+            do {
+                result = .success(
+                    try await service.admit(request) { position in
+                        eventLoop.execute { bound.value.waits(at: position) }
+                    })
+            } catch { result = .failure(error) }
             eventLoop.execute { [result] in bound.value.admitted(result) }
         }
     }
@@ -81,10 +88,19 @@ final class CallerConnection: WebSocketHandler {
         }
     }
 
+    /// All workers are full, and so many callers are served before this one, itself included.
+    private func waits(at position: Int) {
+        guard case .admitting = state else { return }
+        _ = socket?.send(binary: PipecatCodec.waiting(position: position))
+    }
+
     func received(binary: ByteBuffer, on socket: WebSocket) { receive(binary, text: false) }
     func received(text: ByteBuffer, on socket: WebSocket) { receive(text, text: true) }
 
     private func receive(_ bytes: ByteBuffer, text: Bool) {
+        if let problem = messages?.receive(now: .now) ?? call.flatMap({ service.admission.limits?.receive(tenant: $0.tenant) }) {
+            return refuse(problem)
+        }
         let now = Int64(NIODeadline.now().uptimeNanoseconds / 1_000)
         let number = kept.append(bytes, text: text, arrivalMicroseconds: now)
         guard let link = currentLink else { return }

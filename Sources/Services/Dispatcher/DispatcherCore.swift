@@ -6,6 +6,8 @@ package import Telemetry
 /// What all callers of one dispatcher share.
 package final class DispatcherCore: Sendable {
     let admission: Admission
+    /// Proxies that are believed who called them.
+    let trustedProxies: [AddressBlock]
     let logger: Logger
     let metrics: DispatcherMetrics
     let connections = CallerConnections()
@@ -16,11 +18,13 @@ package final class DispatcherCore: Sendable {
     private let draining = Mutex(false)
 
     package init(
-        admission: Admission, returns: (any Returns)? = nil, watch: WorkerWatch? = nil, logger: Logger, registry: MetricsRegistry
+        admission: Admission, returns: (any Returns)? = nil, watch: WorkerWatch? = nil, trustedProxies: [AddressBlock] = [], logger: Logger,
+        registry: MetricsRegistry
     ) {
         self.admission = admission
         self.returns = returns
         self.watch = watch
+        self.trustedProxies = trustedProxies
         self.logger = logger
         self.metrics = DispatcherMetrics(registry: registry)
     }
@@ -40,19 +44,28 @@ package final class DispatcherCore: Sendable {
 /// What a caller's connection asks of Redis and the store.
 extension DispatcherCore {
     /// A new call with a place for it; or the call that a client has come back to, with the worker that has it, where that lives.
-    func admit(_ request: Admission.Request) async throws -> (RelayedCall, WorkerPlace?) {
-        if let token = request.resumeToken { return try await readmit(token) }
-        let admitted = try await admission.admit(request)
-        var call = RelayedCall(session: admitted.session, tenant: admitted.tenant, generation: 1, weight: 1, fence: admitted.fence)
+    ///
+    /// While all workers are full the caller waits, and `waiting` is told its position in the line.
+    func admit(
+        _ request: Admission.Request, waiting: @escaping @Sendable (Int) -> Void
+    ) async throws -> (RelayedCall, WorkerPlace?) {
+        if let token = request.resumeToken { return try await readmit(token, address: request.address) }
+        let admitted = try await admission.admit(request, waiting: waiting)
+        var call = RelayedCall(
+            session: admitted.session, tenant: admitted.tenant, generation: 1, needs: admitted.needs, lease: admitted.lease, fence: admitted.fence)
         if request.canResume { call.resumeToken = await resumeToken(for: call) }
         return (call, admitted.place)
     }
 
-    private func readmit(_ token: String) async throws -> (RelayedCall, WorkerPlace?) {
+    private func readmit(_ token: String, address: String) async throws -> (RelayedCall, WorkerPlace?) {
         guard let returns else { throw AdmissionError(.badToken, "this service has no resume tokens") }
+        try await admission.limits?.attempt(address: address, holder: nil)
         let (record, generation, standing) = try await returns.find(token)
         var call = RelayedCall(
-            session: record.session, tenant: record.tenant, generation: generation, weight: record.weight, fence: standing.fence)
+            session: record.session, tenant: record.tenant, generation: generation,
+            needs: PlacementRequest(weight: record.weight, region: admission.region, labels: record.labels), fence: standing.fence)
+        // Whoever had a place before has it again: the limit is for new calls.
+        call.lease = try? await admission.limits?.place(session: record.session, tenant: record.tenant, key: nil)
         call.oldToken = token
         call.resumeToken = await resumeToken(for: call)
         let isGone = watch.map { !$0.isAlive(standing.owner) } ?? false
@@ -61,7 +74,7 @@ extension DispatcherCore {
 
     /// Empty where Redis does not take it: the call goes on, and cannot be resumed.
     private func resumeToken(for call: RelayedCall) async -> String {
-        let record = ReturnRecord(session: call.session, tenant: call.tenant, weight: call.weight)
+        let record = ReturnRecord(session: call.session, tenant: call.tenant, weight: call.needs.weight, labels: call.needs.labels)
         return (try? await returns?.mint(record)) ?? ""
     }
 
@@ -75,8 +88,10 @@ extension DispatcherCore {
             // A worker that did not answer may have claimed the session all the same.
             if move.attempts > 1 { standing = try await returns.standing(of: call.session, tenant: call.tenant) }
         }
-        let excluded = move.excluded.union(watch?.dead ?? [])
-        return (standing, try await admission.workers.place(weight: call.weight, excluding: excluded))
+        var request = call.needs
+        request.purpose = move.reason == .opened ? .new : .takeover
+        request.excluding = move.excluded.union(watch?.dead ?? [])
+        return (standing, try await admission.workers.place(request))
     }
 }
 

@@ -1,18 +1,20 @@
 import Foundation
 import HTTPTypes
 package import Hummingbird
+import HummingbirdCore
 import Logging
+package import NIOCore
 
 /// The public HTTP API of the dispatcher.
 package enum PublicAPI {
     /// Longest body of a request.
     private static let maximumBody = 64 << 10
 
-    package static func router(_ core: DispatcherCore) -> Router<BasicRequestContext> {
-        let router = Router()
+    package static func router(_ core: DispatcherCore) -> Router<PublicRequestContext> {
+        let router = Router(context: PublicRequestContext.self)
         router.add(middleware: UnroutedRequests())
-        router.post("/v1/connect") { request, _ in await answer(core) { try await connect(request, core) } }
-        router.get("/v1/agents") { request, _ in await answer(core) { try agents(request, core) } }
+        router.post("/v1/connect") { request, context in await answer(core) { try await connect(request, context, core) } }
+        router.get("/v1/agents") { request, context in await answer(core) { try await agents(request, context, core) } }
         for path in CallerChannel.paths {
             router.get(.init(path)) { _, _ in
                 refusal(AdmissionError(.badRequest, "this is where WebSockets connect: send 'Upgrade: websocket'"), status: 426)
@@ -30,9 +32,10 @@ package enum PublicAPI {
     }
 
     /// `POST /v1/connect {"agent": "...", "parameters": {...}}` with an API key: a token for one WebSocket connection.
-    private static func connect(_ request: Request, _ core: DispatcherCore) async throws -> Response {
-        let key = bearer(request)
-        _ = try core.admission.holder(of: key)
+    private static func connect(
+        _ request: Request, _ context: PublicRequestContext, _ core: DispatcherCore
+    ) async throws -> Response {
+        _ = try await authenticate(request, context, core)
         let buffer: ByteBuffer
         do { buffer = try await request.body.collect(upTo: maximumBody) } catch {
             throw AdmissionError(.badRequest, "the body is larger than \(maximumBody) bytes")
@@ -43,15 +46,26 @@ package enum PublicAPI {
                 .badRequest, #"the body must be JSON like {"agent": "lead-qualification", "parameters": {}}"#)
         }
         let token = try await core.admission.connect(
-            key: key, agent: body.agent, parameters: body.parameters ?? [:])
+            key: bearer(request), agent: body.agent, parameters: body.parameters ?? [:])
         let host = request.head.authority ?? "localhost"
         return json(.ok, ["token": token, "url": "ws://\(host)/v1/ws?token=\(token)", "expires_in_seconds": 60])
     }
 
-    private static func agents(_ request: Request, _ core: DispatcherCore) throws -> Response {
-        let holder = try core.admission.holder(of: bearer(request))
+    private static func agents(
+        _ request: Request, _ context: PublicRequestContext, _ core: DispatcherCore
+    ) async throws -> Response {
+        let holder = try await authenticate(request, context, core)
         let agents = core.admission.directory.agents(of: holder.tenant).map { ["name": $0.name, "hash": $0.hash] }
         return json(.ok, ["agents": agents])
+    }
+
+    /// Who asks; counts the request for the limits.
+    private static func authenticate(
+        _ request: Request, _ context: PublicRequestContext, _ core: DispatcherCore
+    ) async throws -> KeyHolder {
+        let forwarded = request.headers.filter { $0.name.canonicalName == "x-forwarded-for" }.map(\.value)
+        let address = CallerAddress.of(context.remoteAddress, forwarded: forwarded, trusted: core.trustedProxies)
+        return try await core.admission.authenticate(key: bearer(request), address: address)
     }
 
     private static func bearer(_ request: Request) -> String? {
@@ -72,7 +86,9 @@ package enum PublicAPI {
 
     private static func refusal(_ error: AdmissionError, status: Int? = nil) -> Response {
         var response = problem(.init(code: status ?? error.status), error.code.rawValue, error.message)
-        if error.status == 503 || error.status == 429 { response.headers[.retryAfter] = "\(AdmissionError.retrySeconds)" }
+        if error.status == 503 || error.status == 429 {
+            response.headers[.retryAfter] = "\(error.retryAfterSeconds ?? AdmissionError.retrySeconds)"
+        }
         return response
     }
 
@@ -91,14 +107,26 @@ package enum PublicAPI {
     }
 }
 
+/// A request with where it came from.
+package struct PublicRequestContext: RequestContext {
+    package var coreContext: CoreRequestContextStorage
+    /// The other end of the socket: the caller, or a proxy in front of it.
+    package let remoteAddress: SocketAddress?
+
+    package init(source: ApplicationRequestContextSource) {
+        coreContext = .init(source: source)
+        remoteAddress = source.channel.remoteAddress
+    }
+}
+
 /// Requests that no route takes are told what there is.
 private struct UnroutedRequests: RouterMiddleware {
     private static let methods = ["/v1/connect": "POST", "/v1/agents": "GET", "/": "GET"]
 
     @concurrent
     func handle(
-        _ request: Request, context: BasicRequestContext,
-        next: @concurrent (Request, BasicRequestContext) async throws -> Response
+        _ request: Request, context: PublicRequestContext,
+        next: @concurrent (Request, PublicRequestContext) async throws -> Response
     ) async throws -> Response {
         do {
             return try await next(request, context)

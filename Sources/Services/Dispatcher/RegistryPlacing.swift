@@ -1,24 +1,24 @@
-import Cryptography
-import Logging
 package import Placement
 
 /// `WorkerPlacing` by reservations in Redis.
 package struct RegistryPlacing: WorkerPlacing {
-    private let registry: WorkerRegistry
+    private let placer: WorkerPlacer
 
-    package init(_ registry: WorkerRegistry) { self.registry = registry }
+    package init(_ registry: WorkerRegistry) { placer = WorkerPlacer(registry) }
 
-    package func place(weight: Double, excluding: Set<String>) async throws -> WorkerPlace {
-        let workers = try await registry.workers()
-        guard !workers.isEmpty else { throw AdmissionError(.unavailable, "no media worker is running") }
-        let reservation = try RandomBytes.token(bytes: 16)
-        let share = PlacementPolicy.reserve(workers: workers.count)
-        var generator = SystemRandomNumberGenerator()
-        for worker in PlacementPolicy.order(workers, excluding: excluding, using: &generator) {
-            if try await registry.reserve(reservation, weight: weight, on: worker.id, reserve: share) == .ok {
-                return WorkerPlace(worker: worker.id, host: worker.host, port: worker.port, reservation: reservation)
-            }
+    package func place(_ request: PlacementRequest) async throws -> WorkerPlace {
+        switch try await placer.place(request) {
+        case .placed(let worker, let reservation):
+            return WorkerPlace(
+                worker: worker.id, host: worker.host, port: worker.port, reservation: reservation,
+                weight: request.weight)
+        case .full: throw AdmissionError(.full, "all media workers are full; try again in a few seconds")
+        case .nobody where request.labels.isEmpty: throw AdmissionError(.unavailable, "no media worker is running")
+        case .nobody:
+            let labels = request.labels.sorted().joined(separator: ", ")
+            throw AdmissionError(.unavailable, "no media worker with the labels that the agent needs is running: \(labels)")
         }
-        throw AdmissionError(.full, "all media workers are full; try again in a few seconds")
     }
+
+    package func giveUp(_ place: WorkerPlace) async { try? await placer.cancel(place.reservation, on: place.worker) }
 }

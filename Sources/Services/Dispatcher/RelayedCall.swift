@@ -1,4 +1,6 @@
 import NIOCore
+import Placement
+import RateLimits
 import RelayLink
 
 /// The call of one caller's connection, as far as whoever carries it has to know it.
@@ -7,7 +9,10 @@ struct RelayedCall: Sendable {
     let tenant: String
     /// The number of this connection among those of the session's client.
     let generation: UInt32
-    let weight: Double
+    /// What it needs of a worker.
+    let needs: PlacementRequest
+    /// Its place among the concurrent sessions of tenant and key; held as long as the connection.
+    var lease: Lease?
     /// The highest fence seen.
     var fence: UInt64
     /// What the client may come back with; empty where it cannot.

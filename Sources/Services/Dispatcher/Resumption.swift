@@ -24,12 +24,15 @@ package protocol Returns: Sendable {
 package struct ReturnRecord: Codable, Sendable, Hashable {
     package var session: String
     package var tenant: String
+    /// What the session needs of a worker.
     package var weight: Double
+    package var labels: Set<String>
 
-    package init(session: String, tenant: String, weight: Double) {
+    package init(session: String, tenant: String, weight: Double, labels: Set<String> = []) {
         self.session = session
         self.tenant = tenant
         self.weight = weight
+        self.labels = labels
     }
 }
 

@@ -5,7 +5,7 @@ import ServiceLifecycle
 
 /// Tells Redis that the worker is there: once a second, and at once when its load changes.
 package struct WorkerPresence: Service {
-    private let registry: WorkerRegistry
+    private let announcer: WorkerAnnouncer
     private let logger: Logger
     private let changes: AsyncStream<Void>
     private let beat: @Sendable () -> WorkerBeat
@@ -13,10 +13,10 @@ package struct WorkerPresence: Service {
 
     /// `changes` yields when the load has changed; bursts may be merged.
     package init(
-        id: String, registry: WorkerRegistry, changes: AsyncStream<Void>, logger: Logger, beat: @escaping @Sendable () -> WorkerBeat
+        id: String, announcer: WorkerAnnouncer, changes: AsyncStream<Void>, logger: Logger, beat: @escaping @Sendable () -> WorkerBeat
     ) {
         self.id = id
-        self.registry = registry
+        self.announcer = announcer
         self.changes = changes
         self.logger = logger
         self.beat = beat
@@ -38,11 +38,11 @@ package struct WorkerPresence: Service {
                 group.cancelAll()
             }
         }
-        do { try await registry.leave(id) } catch { logger.warning("cannot take leave of Redis", metadata: ["error": "\(error)"]) }
+        do { try await announcer.leave(id) } catch { logger.warning("cannot take leave of Redis", metadata: ["error": "\(error)"]) }
     }
 
     private func send() async {
-        do { try await registry.beat(beat()) } catch {
+        do { try await announcer.send(beat) } catch {
             logger.warning("cannot tell Redis that this worker is here", metadata: ["error": "\(error)"])
         }
     }
