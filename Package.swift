@@ -99,7 +99,7 @@ let foundation: [Target] = [
 let plugins: [Target] = [
     module("PipecatBackend", "Backends/Pipecat", ["Conversation", "WireCoding", "Audio", "SessionLog", "WebSocket", "Telemetry", nioCore, logging]),
     module("ProviderSupport", "Providers/Support",
-           ["Conversation", "WireCoding", "HTTPClient", "WebSocket", "Resilience", "Telemetry", nioCore, logging]),
+           ["Conversation", "RateLimits", "WireCoding", "HTTPClient", "WebSocket", "Resilience", "Telemetry", nioCore, logging]),
     module("DeepgramProvider", "Providers/Deepgram",
            ["ProviderSupport", "Conversation", "Audio", "WireCoding", "WebSocket", "HTTPClient", "Resilience", "Telemetry", nioCore, logging]),
     module("OpenAIProvider", "Providers/OpenAI",
@@ -147,7 +147,7 @@ let services: [Target] = [
 let executables: [Target] = [
     executable("dispatcher", "Dispatcher", ["Placement", "RateLimits", "Resilience", "SessionLog", "RedisClient", "PostgresClient", "TenantDirectory", "Cryptography", lifecycle, nioCore, nioPosix, hummingbird, hummingbirdCore, "DispatcherService", "PipecatBackend", "ServiceSupport", "Telemetry", arguments, logging]),
     executable("media-worker", "MediaWorker",
-               ["Placement", "SessionLog", "SpeechDetection", "Conversation", "RedisClient", "Cryptography", "HTTPClient", "WebSocket", lifecycle, nioCore, nioPosix, "MediaWorkerService", "PipecatBackend", "DeepgramProvider", "OpenAIProvider", "AnthropicProvider", "ElevenLabsProvider",
+               ["Placement", "RateLimits", "ProviderSupport", "SessionLog", "SpeechDetection", "Conversation", "RedisClient", "Cryptography", "HTTPClient", "WebSocket", lifecycle, nioCore, nioPosix, "MediaWorkerService", "PipecatBackend", "DeepgramProvider", "OpenAIProvider", "AnthropicProvider", "ElevenLabsProvider",
                 "CartesiaProvider", "LocalProviders", "ServiceSupport", "Telemetry", arguments, logging]),
     executable("session-store", "SessionStore",
                ["SessionStoreService", "SessionLog", "RedisClient", "Cryptography", "ServiceSupport", "Telemetry", lifecycle, logging,
@@ -177,7 +177,7 @@ let testTargets: [Target] = [
     tests("PipecatTests", ["PipecatBackend", "Conversation", "Audio", nioCore]),
     tests("ProviderTests",
           ["DeepgramProvider", "OpenAIProvider", "AnthropicProvider", "ElevenLabsProvider", "CartesiaProvider", "ProviderSupport",
-           "ProviderSimulator", "TestAudio",
+           "ProviderSimulator", "TestAudio", "RateLimits", "RedisClient", "Telemetry",
            "Conversation", "Audio", "WireCoding", "WebSocket", "HTTPClient", nioCore, nioPosix, logging]),
     tests("LocalProviderTests", ["LocalProviders", "Conversation", "Audio", nioCore, nioPosix]),
     tests("RelayTests", ["RelayLink", "SessionLog", "Cryptography", nioCore, nioPosix, nioEmbedded, logging]),

@@ -37,7 +37,9 @@ extension CallerLimits {
         #expect(taken() == [1, 1, 1])
     }
 
-    @Test(arguments: ["parley_stolen", "pct_9", nil]) func badCredentialsCountForTheirAddress(_ credential: String?) async throws {
+    @Test(arguments: ["parley_stolen", "pct_9", nil]) func badCredentialsCountForTheirAddress(_ credential: String?)
+        async throws
+    {
         let cluster = cluster()
         await #expect(throws: AdmissionError.self) { _ = try await cluster.admission.admit(request(credential)) }
         #expect(taken() == [1, 0, 0])
@@ -72,7 +74,9 @@ extension CallerLimits {
         let admission = cluster.admission
         var first: Admission.Admitted? = try await admission.admit(request(FakeDirectory.key))
         let second = try await admission.admit(request(FakeDirectory.key))
-        let error = await #expect(throws: AdmissionError.self) { _ = try await admission.admit(request(FakeDirectory.key)) }
+        let error = await #expect(throws: AdmissionError.self) {
+            _ = try await admission.admit(request(FakeDirectory.key))
+        }
         #expect(error?.message.contains("too many sessions of API key k1") == true)
         #expect(first?.session == "s-1")
         first = nil
@@ -140,7 +144,8 @@ extension CallerLimits {
             name: "other", hash: "h-other",
             definition: "agent: other\npipeline: {stt: local/pocketsphinx, llm: openai/x}\nplacement: {labels: gpu}\n")
         let asked = try await placed(
-            "agent: agent\npipeline: {stt: deepgram/nova-3, llm: openai/x}\nhand_off_to: {other: always}\n", others: [other])
+            "agent: agent\npipeline: {stt: deepgram/nova-3, llm: openai/x}\nhand_off_to: {other: always}\n",
+            others: [other])
         #expect(asked == PlacementRequest(weight: 20, region: "eu1", labels: ["gpu"]))
     }
 }

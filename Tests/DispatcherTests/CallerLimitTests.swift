@@ -27,7 +27,9 @@ import Testing
         #expect(try address("10.0.0.1", "10.9.9.9") == "10.9.9.9")
     }
 
-    @Test(arguments: ["unknown", "", "1.2.3.4.5", "1.2.3.4:80"]) func whatIsNoAddressIsNotBelieved(_ text: String) throws {
+    @Test(arguments: ["unknown", "", "1.2.3.4.5", "1.2.3.4:80"]) func whatIsNoAddressIsNotBelieved(_ text: String)
+        throws
+    {
         #expect(try address("10.0.0.1", "198.51.100.1, " + text) == "10.0.0.1")
     }
 
@@ -67,7 +69,8 @@ import Testing
         #expect(refused == 0)
         let error = limiter.receive(now: start)
         #expect(error?.code == .rateLimited)
-        #expect(error?.message == "too many messages: 200 per second is the limit; send audio in packets of 20 to 100 ms")
+        #expect(
+            error?.message == "too many messages: 200 per second is the limit; send audio in packets of 20 to 100 ms")
     }
 
     @Test func withoutALimitEverythingPasses() {

@@ -13,7 +13,9 @@ import Testing
         WaitingRoom(.init(places: places, patience: .seconds(20)), clock: clock)
     }
 
-    private func wait(_ room: WaitingRoom, _ name: String, _ request: PlacementRequest = .init()) async throws -> WorkerPlace {
+    private func wait(_ room: WaitingRoom, _ name: String, _ request: PlacementRequest = .init()) async throws
+        -> WorkerPlace
+    {
         try await room.place(request, by: workers) { positions.add(name, $0) }
     }
 
@@ -43,7 +45,9 @@ import Testing
             await until { room.count == 2 }
             await until { positions.of("b") == [2, 1] && positions.of("c") == [3, 2] }
             workers.setRoom(2)
-            await until { clock.advance(by: .milliseconds(200)); return room.count == 0 }
+            await until {
+                clock.advance(by: .milliseconds(200)); return room.count == 0
+            }
             try await group.waitForAll()
         }
         #expect(positions.of("c") == [3, 2, 1])
@@ -60,10 +64,14 @@ import Testing
             workers.setRoom(1)
             group.addTask { _ = try await wait(room, "b") }
             await until { positions.of("b") == [2] }
-            await until { clock.advance(by: .milliseconds(200)); return room.count == 1 }
+            await until {
+                clock.advance(by: .milliseconds(200)); return room.count == 1
+            }
             await until { positions.of("b") == [2, 1] }
             workers.setRoom(1)
-            await until { clock.advance(by: .milliseconds(200)); return room.count == 0 }
+            await until {
+                clock.advance(by: .milliseconds(200)); return room.count == 0
+            }
             try await group.waitForAll()
         }
     }
@@ -73,7 +81,9 @@ import Testing
         workers.setRoom(0)
         async let failure = #expect(throws: AdmissionError.self) { _ = try await wait(room, "a") }
         await until { positions.of("a") == [1] }
-        await until { clock.advance(by: .milliseconds(200)); return room.count == 0 }
+        await until {
+            clock.advance(by: .milliseconds(200)); return room.count == 0
+        }
         let error = try #require(await failure)
         #expect(error.code == .full)
         #expect(error.message.contains("within 20 s"))

@@ -89,7 +89,9 @@ struct WorkerRegistryTests {
         try await with { (registries, _) async throws in
             try await registries[0].beat(beat("w", capacity: 100))
             for index in 0..<WorkerRegistry.maximumTakeovers {
-                #expect(try await registries[0].reserve("t-\(index)", weight: 1, on: "w", reserve: 0, purpose: .takeover) == .ok)
+                #expect(
+                    try await registries[0].reserve("t-\(index)", weight: 1, on: "w", reserve: 0, purpose: .takeover)
+                        == .ok)
             }
             #expect(try await registries[0].reserve("t", weight: 1, on: "w", reserve: 0, purpose: .takeover) == .busy)
             #expect(try await registries[0].reserve("n", weight: 1, on: "w", reserve: 0.1) == .ok)
@@ -135,7 +137,9 @@ struct WorkerRegistryTests {
             #expect(try await registries[0].reserve("r", weight: 6, on: "w", reserve: 0) == .ok)
             // Redis takes no beat for a moment: the key is of another type.
             let key = RedisArgument.string("\(prefix):worker:w")
-            _ = try await redis.pipeline([RedisCommand("RENAME", key, "\(prefix):aside"), RedisCommand("SET", key, "x")])
+            _ = try await redis.pipeline([
+                RedisCommand("RENAME", key, "\(prefix):aside"), RedisCommand("SET", key, "x"),
+            ])
             await #expect(throws: (any Error).self) {
                 try await announcer.send {
                     var used = beat("w", load: 6)

@@ -10,7 +10,9 @@ private final class Buckets {
     }
 
     var count: Int { value.count }
-    func take(_ requests: [BucketRequest], now: ContinuousClock.Instant) -> LimitRefusal? { value.take(requests, now: now) }
+    func take(_ requests: [BucketRequest], now: ContinuousClock.Instant) -> LimitRefusal? {
+        value.take(requests, now: now)
+    }
     func charge(_ requests: [BucketRequest], now: ContinuousClock.Instant) { value.charge(requests, now: now) }
 }
 
@@ -90,7 +92,9 @@ private final class Buckets {
     }
 
     @Test(arguments: [("50:500", RateLimit(perSecond: 50, burst: 500)), ("0.5:1", RateLimit(perSecond: 0.5, burst: 1))])
-    func limitsAreWrittenAsRateAndBurst(_ text: String, _ limit: RateLimit) { #expect(RateLimit(parsing: text) == limit) }
+    func limitsAreWrittenAsRateAndBurst(_ text: String, _ limit: RateLimit) {
+        #expect(RateLimit(parsing: text) == limit)
+    }
 
     @Test(arguments: ["", "50", "50:", ":5", "0:5", "5:0", "-1:5", "a:b", "1:2:3", "nan:1", "inf:1"])
     func otherTextsAreNoLimits(_ text: String) { #expect(RateLimit(parsing: text) == nil) }

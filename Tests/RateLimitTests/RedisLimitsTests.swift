@@ -34,7 +34,9 @@ struct RedisLimitsTests {
         }
     }
 
-    private func request(_ subject: LimitSubject, _ burst: Double, rate: Double? = nil, count: Double = 1) -> BucketRequest {
+    private func request(_ subject: LimitSubject, _ burst: Double, rate: Double? = nil, count: Double = 1)
+        -> BucketRequest
+    {
         BucketRequest("x", subject, RateLimit(perSecond: rate ?? still, burst: burst), count: count)
     }
 
@@ -101,7 +103,8 @@ struct RedisLimitsTests {
     @Test func aBucketIsGoneWhenItWouldBeFull() async throws {
         try await with { (limits, redis) async throws in
             _ = try await limits[0].take([request(.tenant("acme"), 100, rate: 10, count: 50)])
-            let life = try await redis.send(RedisCommand("PTTL", .string("\(prefix):bucket:x:tenant:acme"))).integer ?? 0
+            let life =
+                try await redis.send(RedisCommand("PTTL", .string("\(prefix):bucket:x:tenant:acme"))).integer ?? 0
             #expect(life > 4_000 && life <= 6_000)
         }
     }
@@ -148,7 +151,9 @@ struct RedisLimitsTests {
 
     @Test func severalSubjectsGiveAllOrNothing() async throws {
         try await with { (limits, _) async throws in
-            let places = [LeaseRequest("sessions", .tenant("t"), maximum: 5), LeaseRequest("sessions", .key("k"), maximum: 1)]
+            let places = [
+                LeaseRequest("sessions", .tenant("t"), maximum: 5), LeaseRequest("sessions", .key("k"), maximum: 1),
+            ]
             #expect(try await limits[0].acquire("s-1", places) == nil)
             #expect(try await limits[0].acquire("s-1", places) == nil)
             #expect(try await limits[0].acquire("s-2", places)?.subject == .key("k"))
@@ -196,7 +201,8 @@ struct RedisLimitsTests {
             let speculative = LeaseRequest("requests", .provider("openai"), maximum: 3, reserve: 2)
             #expect(try await limits[0].acquire("1", [speculative]) == nil)
             #expect(try await limits[0].acquire("2", [speculative]) != nil)
-            #expect(try await limits[0].acquire("2", [LeaseRequest("requests", .provider("openai"), maximum: 3)]) == nil)
+            #expect(
+                try await limits[0].acquire("2", [LeaseRequest("requests", .provider("openai"), maximum: 3)]) == nil)
         }
     }
 }

@@ -11,7 +11,8 @@ import RedisClient
 /// Placements per second through two dispatchers, and a simulation of a million of them.
 struct BenchPlacement: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "placement", abstract: "Placements per second through two dispatchers, and a million of them simulated without media.",
+        commandName: "placement",
+        abstract: "Placements per second through two dispatchers, and a million of them simulated without media.",
         discussion: "Starts a redis-server of its own unless --redis-url names one, whose workers are left alone.")
 
     @Option(help: "Measure this Redis instead of one of its own.") var redisURL: String?
@@ -22,8 +23,11 @@ struct BenchPlacement: AsyncParsableCommand {
     @Option(help: "Seed of the simulation.") var seed: UInt64 = 1
 
     func validate() throws {
-        guard (1...1_000).contains(workers), (1...1_000).contains(concurrency), (1...600).contains(seconds), placements > 0 else {
-            throw ValidationError("--workers and --concurrency go from 1 to 1000, --seconds to 600, --placements from 1")
+        guard (1...1_000).contains(workers), (1...1_000).contains(concurrency), (1...600).contains(seconds),
+            placements > 0
+        else {
+            throw ValidationError(
+                "--workers and --concurrency go from 1 to 1000, --seconds to 600, --placements from 1")
         }
     }
 
@@ -44,7 +48,9 @@ struct BenchPlacement: AsyncParsableCommand {
         var options = PlacementSimulation.Options()
         (options.placements, options.seed) = (placements, seed)
         let result = PlacementSimulation.run(options)
-        print("simulation of \(placements) placements, seed \(seed), \(options.workers) workers, 1 in 20 sessions of weight 20")
+        print(
+            "simulation of \(placements) placements, seed \(seed), \(options.workers) workers, 1 in 20 sessions of weight 20"
+        )
         print(Self.table(result, start.duration(to: .now)))
     }
 
@@ -85,7 +91,11 @@ struct PlacementLoad: Sendable {
 
         var table: String {
             let figures = BenchFigures(times)
-            let core = redis.map { String(format: "%.1f %% of a core, %.0f us per placement", $0 / seconds * 100, $0 / Double(max(1, placed)) * 1e6) }
+            let core = redis.map {
+                String(
+                    format: "%.1f %% of a core, %.0f us per placement", $0 / seconds * 100,
+                    $0 / Double(max(1, placed)) * 1e6)
+            }
             return String(
                 format: """
                       placements per second    %9.0f    target 500
@@ -93,7 +103,8 @@ struct PlacementLoad: Sendable {
                       processor of Redis       %@
                       fullest worker           %9.1f %%  of its capacity, target at most 100 (%d refused)
                     """,
-                Double(placed) / seconds, figures.at(0.5), figures.at(0.95), core ?? "not measured", highest * 100, refused)
+                Double(placed) / seconds, figures.at(0.5), figures.at(0.95), core ?? "not measured", highest * 100,
+                refused)
         }
     }
 
@@ -112,7 +123,8 @@ struct PlacementLoad: Sendable {
     func run(seconds: Int, redis pid: Int32?) async throws -> Measured {
         let clients = try (0..<3).map { index in
             RedisClient(
-                try RedisConfiguration(url: url, name: "bench-\(index)"), on: MultiThreadedEventLoopGroup.singleton.next(),
+                try RedisConfiguration(url: url, name: "bench-\(index)"),
+                on: MultiThreadedEventLoopGroup.singleton.next(),
                 logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
         }
         let registries = clients.map { WorkerRegistry(redis: $0, prefix: prefix) }
@@ -145,7 +157,9 @@ struct PlacementLoad: Sendable {
         return measured
     }
 
-    private func place(_ placer: WorkerPlacer, _ floor: SimulatedWorkers, until end: ContinuousClock.Instant) async throws -> Measured {
+    private func place(_ placer: WorkerPlacer, _ floor: SimulatedWorkers, until end: ContinuousClock.Instant)
+        async throws -> Measured
+    {
         var measured = Measured()
         while ContinuousClock.now < end {
             let start = ContinuousClock.now
@@ -216,7 +230,8 @@ private actor SimulatedWorkers {
         let used = floors[worker]?.used ?? []
         floors[worker]?.used = []
         let beat = WorkerBeat(
-            id: worker, host: "127.0.0.1", port: 1, capacity: capacity, load: Double(floors[worker]?.sessions.count ?? 0),
+            id: worker, host: "127.0.0.1", port: 1, capacity: capacity,
+            load: Double(floors[worker]?.sessions.count ?? 0),
             sessions: floors[worker]?.sessions.count ?? 0, draining: false, version: "bench", usedReservations: used)
         try await announcer.send { beat }
     }

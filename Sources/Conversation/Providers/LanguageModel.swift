@@ -32,6 +32,8 @@ package struct GenerationRequest: Sendable {
     package var firstTokenDeadlineMilliseconds: Int
     /// The agent's flow and where it stands, for the scripted flow. Language models see it through the instructions.
     package var flow: FlowContext?
+    /// The caller may not have finished: the answer may be thrown away, and must not take quota from answers that are needed.
+    package var isSpeculative = false
 
     package init(
         session: String, instructions: String, context: ChatContext, tools: [ToolDefinition] = [], toolChoice: ToolChoice = .auto,

@@ -14,6 +14,17 @@ package struct ProviderRegistry: Sendable {
     package mutating func register(languageModel vendor: String, _ make: @escaping Make<any LanguageModel>) { models[vendor] = make }
     package mutating func register(textToSpeech vendor: String, _ make: @escaping Make<any TextToSpeech>) { voices[vendor] = make }
 
+    /// Puts something around every provider of the vendors registered so far, whenever one is made.
+    package mutating func wrap(
+        speechToText: @escaping @Sendable (any SpeechToText, ProviderConfiguration) -> any SpeechToText,
+        languageModel: @escaping @Sendable (any LanguageModel, ProviderConfiguration) -> any LanguageModel,
+        textToSpeech: @escaping @Sendable (any TextToSpeech, ProviderConfiguration) -> any TextToSpeech
+    ) {
+        recognisers = recognisers.mapValues { make in { speechToText(try make($0), $0) } }
+        models = models.mapValues { make in { languageModel(try make($0), $0) } }
+        voices = voices.mapValues { make in { textToSpeech(try make($0), $0) } }
+    }
+
     package func speechToText(_ configuration: ProviderConfiguration) throws -> any SpeechToText {
         try find(recognisers, configuration, "stt")(configuration)
     }

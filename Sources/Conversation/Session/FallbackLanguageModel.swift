@@ -59,10 +59,13 @@ private final class FallbackGeneration: Generation {
         current = nil
     }
 
+    /// A speculation that gets no quota is not worth a lesser model: the answer itself may still get the better one.
+    private func isForegone(_ error: ProviderError) -> Bool { request.isSpeculative && error.category == .rateLimited }
+
     private func received(_ event: GenerationEvent, from attempt: Int) {
         guard !cancelled, attempt == index else { return }
         switch event {
-        case .failed(let error) where !hasOutput && index + 1 < models.count:
+        case .failed(let error) where !hasOutput && index + 1 < models.count && !isForegone(error):
             index += 1
             passedOver(error)
             start()

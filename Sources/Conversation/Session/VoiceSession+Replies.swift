@@ -138,6 +138,7 @@ extension VoiceSession {
             session: identity.session, instructions: ConversationHistory.instructions(for: agent, position: position),
             context: context, tools: reply.step < agent.limits.maxToolSteps ? offeredTools.map(\.definition) : [],
             temperature: agent.pipeline.temperature, maxOutputTokens: agent.pipeline.maxOutputTokens)
+        request.isSpeculative = !reply.isCommitted
         if let definition = agent.flow { request.flow = FlowContext(definition: definition, position: position, isOpening: reply.kind == .greeting || reply.isContinued) }
         let step = reply.step
         let generation = providers.languageModel.generate(request, on: eventLoop) { [weak self] name in

@@ -13,6 +13,8 @@ import NIOCore
 import NIOPosix
 import OpenAIProvider
 import Placement
+import ProviderSupport
+import RateLimits
 import RedisClient
 import RelayLink
 import ServiceLifecycle
@@ -56,7 +58,7 @@ enum MediaWorkerProgram {
                 listen.declaration, advertise.declaration, id.declaration, capacity.declaration, region.declaration, labels.declaration,
                 redis.declaration, stores.declaration, tickets.declaration, CommonKeys.reconnectWindow.declaration, turnThreads.declaration,
                 models.declaration, onnxRuntime.declaration,
-            ],
+            ] + QuotaKeys.declarations,
             alsoKnown: ["PARLEY_POCKETSPHINX_MODEL_DIR", "PARLEY_LOCAL_SPEECH_THREADS"])
         if CommandLine.arguments.contains("--help-config") {
             print(definition.configurationHelp)
@@ -83,10 +85,13 @@ enum MediaWorkerProgram {
             client: client, worker: .init(id: name, address: "\(host):\(address.port)", version: ParleyVersion.current),
             logger: context.logger)
         let ticketKeys = RelayTickets(keys: try environment.get(tickets))
+        let quota = ProviderQuota(
+            try QuotaKeys.quotas(environment), shared: SharedLimits(RedisLimits(redis: redisClient), metrics: context.metrics),
+            worker: name, localShare: try environment.get(QuotaKeys.localShare))
         let core = WorkerCore(
             name: name, capacity: try environment.get(capacity),
             store: StoreOwner(client: client, stream: stream, worker: name, address: "\(host):\(address.port)"),
-            environment: try sessionEnvironment(context), registry: context.metrics, logger: context.logger,
+            environment: try sessionEnvironment(context, quota), registry: context.metrics, logger: context.logger,
             reconnectWindow: try environment.get(CommonKeys.reconnectWindow),
             checkTicket: { ticketKeys.problem(with: $0, session: $1, fence: $2) }, loadChanged: { changed.yield() })
         let worker = MediaWorker(core: core, group: context.eventLoops)
@@ -111,11 +116,12 @@ enum MediaWorkerProgram {
                 usedReservations: load.usedReservations)
         }
         return [
-            Running { try await client.run() }, Running { await stream.run() }, MediaWorkerDrain(core: core, channel: channel), presence,
+            Running { try await client.run() }, Running { await stream.run() }, Running { await quota.run() },
+            MediaWorkerDrain(core: core, channel: channel), presence,
         ]
     }
 
-    private static func sessionEnvironment(_ context: ServiceContext) throws -> SessionEnvironment {
+    private static func sessionEnvironment(_ context: ServiceContext, _ quota: ProviderQuota) throws -> SessionEnvironment {
         let variables: @Sendable (String) -> String? = { secret($0) }
         var registry = ProviderRegistry()
         registerLocalProviders(in: &registry, environment: variables)
@@ -126,6 +132,7 @@ enum MediaWorkerProgram {
         registerAnthropic(in: &registry, client: http)
         registerElevenLabs(in: &registry, client: webSockets)
         registerCartesia(in: &registry, client: webSockets)
+        registry.limit(by: quota)
         let (speechModel, turnModel) = try speechModels(turnThreads: try context.environment.get(turnThreads))
         let metrics = context.metrics
         return SessionEnvironment(

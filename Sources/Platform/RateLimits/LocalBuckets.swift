@@ -54,7 +54,11 @@ package struct LocalBuckets: Sendable {
 
     private mutating func change(_ key: Key, by count: Double, _ now: ContinuousClock.Instant) {
         guard let available = buckets[key]?.available(now: now) else { return }
-        if count < 0 { buckets[key]?.put(-count, now: now) } else { _ = buckets[key]?.take(min(count, available), now: now) }
+        if count < 0 {
+            buckets[key]?.put(-count, now: now)
+        } else {
+            _ = buckets[key]?.take(min(count, available), now: now)
+        }
     }
 
     private func wait(for missing: Double, _ request: BucketRequest) -> Duration? {
@@ -70,7 +74,9 @@ package struct LocalBuckets: Sendable {
     }
 
     /// A small share of a small limit still lets one through.
-    private func capacity(_ request: BucketRequest) -> Double { max(request.limit.burst * share, min(1, request.limit.burst)) }
+    private func capacity(_ request: BucketRequest) -> Double {
+        max(request.limit.burst * share, min(1, request.limit.burst))
+    }
 
     /// The bucket of a request, made if need be.
     private mutating func find(_ request: BucketRequest, _ now: ContinuousClock.Instant) -> Key {

@@ -47,7 +47,9 @@ package struct RedisLimits: LimitStore {
     private func run(_ buckets: [BucketRequest], mustHave: Bool) async throws -> RESPValue {
         var arguments: [RedisArgument] = [mustHave ? "1" : "0"]
         for bucket in buckets {
-            arguments += [bucket.limit.perSecond, bucket.limit.burst, bucket.count, bucket.reserve].map { .string("\($0)") }
+            arguments += [bucket.limit.perSecond, bucket.limit.burst, bucket.count, bucket.reserve].map {
+                .string("\($0)")
+            }
         }
         return try await redis.run(Self.bucketScript, keys: buckets.map { bucket($0) }, arguments: arguments)
     }

@@ -46,7 +46,9 @@ package enum CallerAddress {
     /// Under what limits know an address: an IPv4 address itself, of IPv6 the /64 that one customer has.
     package static func subject(_ address: String) -> String {
         guard let bytes = bytes(of: address), bytes.count == 16 else { return address }
-        let groups = stride(from: 0, to: 8, by: 2).map { String(UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]), radix: 16) }
+        let groups = stride(from: 0, to: 8, by: 2).map {
+            String(UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]), radix: 16)
+        }
         return groups.joined(separator: ":") + "::/64"
     }
 

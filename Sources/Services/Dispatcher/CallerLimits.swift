@@ -1,5 +1,5 @@
-package import RateLimits
 import Cryptography
+package import RateLimits
 
 /// The limits of callers. Nil means no limit.
 package struct CallerLimitSettings: Sendable, Hashable {
@@ -92,6 +92,8 @@ extension AdmissionError {
     init(_ refusal: LimitRefusal) {
         let seconds = refusal.retryAfter.map { max(1, Int(($0 / .seconds(1)).rounded(.up))) }
         let advice = seconds.map { "; try again in \($0) s" } ?? ""
-        self.init(.rateLimited, "too many \(refusal.what) of \(refusal.subject): \(refusal.limit)\(advice)", retryAfterSeconds: seconds)
+        self.init(
+            .rateLimited, "too many \(refusal.what) of \(refusal.subject): \(refusal.limit)\(advice)",
+            retryAfterSeconds: seconds)
     }
 }

@@ -55,7 +55,8 @@ package final class TenantMessages: Sendable {
         guard let limit else { return nil }
         let now = clock.now
         let (isOver, mustAsk) = accounts.withLock { accounts in
-            guard var account = accounts[tenant] ?? (accounts.count < Self.maximumTenants ? Account(stock: 0) : nil) else {
+            guard var account = accounts[tenant] ?? (accounts.count < Self.maximumTenants ? Account(stock: 0) : nil)
+            else {
                 return (false, false)
             }
             account.stock -= 1
@@ -69,7 +70,8 @@ package final class TenantMessages: Sendable {
         }
         if mustAsk { asked.continuation.yield(tenant) }
         guard isOver else { return nil }
-        return AdmissionError(.rateLimited, "too many messages of all callers together: \(limit) is the limit of the tenant")
+        return AdmissionError(
+            .rateLimited, "too many messages of all callers together: \(limit) is the limit of the tenant")
     }
 
     /// Takes from buckets in Redis until cancelled.

@@ -52,7 +52,8 @@ package final class WaitingRoom: Sendable {
         _ request: PlacementRequest, by workers: any WorkerPlacing, waiting: @escaping @Sendable (Int) -> Void
     ) async throws -> WorkerPlace {
         if !hasLine(request.labels) {
-            do { return try await workers.place(request) } catch let error as AdmissionError where error.code == .full {}
+            do { return try await workers.place(request) } catch let error as AdmissionError where error.code == .full {
+            }
         }
         let deadline = clock.now + settings.patience
         let (id, gate) = try join(request.labels, waiting)
@@ -68,14 +69,16 @@ package final class WaitingRoom: Sendable {
         async throws -> WorkerPlace
     {
         while true {
-            do { return try await workers.place(request) } catch let error as AdmissionError where error.code == .full {}
+            do { return try await workers.place(request) } catch let error as AdmissionError where error.code == .full {
+            }
             guard clock.now + Self.interval < deadline else { throw tooLong }
             try await clock.sleep(for: Self.interval)
         }
     }
 
     private var tooLong: AdmissionError {
-        AdmissionError(.full, "all media workers are full, and none had room within \(settings.patience.components.seconds) s")
+        AdmissionError(
+            .full, "all media workers are full, and none had room within \(settings.patience.components.seconds) s")
     }
 
     // MARK: Lines
@@ -85,7 +88,8 @@ package final class WaitingRoom: Sendable {
     private func join(_ labels: Set<String>, _ told: @escaping @Sendable (Int) -> Void) throws -> (UInt64, Bulkhead) {
         let (id, gate, position) = try state.withLock { state in
             guard state.waiting < settings.places else {
-                throw AdmissionError(.full, "all media workers are full and \(state.waiting) callers wait already; try again later")
+                throw AdmissionError(
+                    .full, "all media workers are full and \(state.waiting) callers wait already; try again later")
             }
             var line = state.lines[labels] ?? (makeGate(), [])
             state.lastID += 1
@@ -99,12 +103,15 @@ package final class WaitingRoom: Sendable {
     }
 
     private func makeGate() -> Bulkhead {
-        Bulkhead("waiting room", limit: 1, maximumWaiting: settings.places, maximumWait: settings.patience, clock: clock)
+        Bulkhead(
+            "waiting room", limit: 1, maximumWaiting: settings.places, maximumWait: settings.patience, clock: clock)
     }
 
     private func leave(_ labels: Set<String>, _ id: UInt64) {
         let moved = state.withLock { state -> [(Visitor, Int)] in
-            guard var line = state.lines[labels], let index = line.visitors.firstIndex(where: { $0.id == id }) else { return [] }
+            guard var line = state.lines[labels], let index = line.visitors.firstIndex(where: { $0.id == id }) else {
+                return []
+            }
             line.visitors.remove(at: index)
             state.waiting -= 1
             state.lines[labels] = line.visitors.isEmpty ? nil : line
