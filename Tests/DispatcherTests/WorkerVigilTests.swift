@@ -25,6 +25,14 @@ import Testing
         }
     }
 
+    // What mutates cannot be an argument of #expect.
+    private func expectDead(_ dead: [String], _ expected: [String], sourceLocation: SourceLocation = #_sourceLocation) {
+        #expect(dead.sorted() == expected, sourceLocation: sourceLocation)
+    }
+    private func expectNews(_ isNews: Bool, _ expected: Bool = true, sourceLocation: SourceLocation = #_sourceLocation) {
+        #expect(isNews == expected, sourceLocation: sourceLocation)
+    }
+
     private func three() -> Run {
         var run = Run()
         _ = run.advance(1_000, beating: ["a", "b", "c"])
@@ -33,66 +41,51 @@ import Testing
 
     @Test func halfASecondOfSilenceIsDeath() {
         var run = three()
-        let answer1 = run.advance(400, beating: ["b", "c"])
-        #expect(answer1.isEmpty)
-        let answer2 = run.advance(200, beating: ["b", "c"])
-        #expect(answer2 == ["a"])
+        expectDead(run.advance(400, beating: ["b", "c"]), [])
+        expectDead(run.advance(200, beating: ["b", "c"]), ["a"])
         #expect(run.vigil.dead == ["a"])
-        let answer3 = run.advance(2_000, beating: ["b", "c"])
-        #expect(answer3.isEmpty)
+        expectDead(run.advance(2_000, beating: ["b", "c"]), [])
     }
 
     @Test func theEndOfAConnectionIsDeathAtOnceAndOnce() {
         var run = three()
-        let answer4 = run.vigil.ended("a")
-        #expect(answer4)
-        let answer5 = run.vigil.ended("a")
-        #expect(!answer5)
+        expectNews(run.vigil.ended("a"))
+        expectNews(run.vigil.ended("a"), false)
         #expect(!run.vigil.isAlive("a"))
     }
 
     @Test func silenceOfManyIsDoubtedForTwoLeasePeriods() {
         var run = three()
-        let answer6 = run.advance(6_400, beating: ["c"])
-        #expect(answer6.isEmpty)
-        let answer7 = run.advance(400, beating: ["c"])
-        #expect(answer7.sorted() == ["a", "b"])
+        expectDead(run.advance(6_400, beating: ["c"]), [])
+        expectDead(run.advance(400, beating: ["c"]), ["a", "b"])
     }
 
     @Test func manyThatSpeakAgainWereNeverDead() {
         var run = three()
-        let answer8 = run.advance(3_000, beating: ["c"])
-        #expect(answer8.isEmpty)
-        let answer9 = run.advance(3_000, beating: ["a", "b", "c"])
-        #expect(answer9.isEmpty)
+        expectDead(run.advance(3_000, beating: ["c"]), [])
+        expectDead(run.advance(3_000, beating: ["a", "b", "c"]), [])
         #expect(run.vigil.dead.isEmpty)
         // Doubt begins anew.
-        let answer10 = run.advance(5_000, beating: ["c"])
-        #expect(answer10.isEmpty)
+        expectDead(run.advance(5_000, beating: ["c"]), [])
     }
 
     @Test func endsOfManyConnectionsAreBelieved() {
         var run = three()
-        let answer11 = run.vigil.ended("a")
-        #expect(answer11)
-        let answer12 = run.vigil.ended("b")
-        #expect(answer12)
+        expectNews(run.vigil.ended("a"))
+        expectNews(run.vigil.ended("b"))
         #expect(run.vigil.dead == ["a", "b"])
     }
 
     @Test func oneOfTwoIsNotMany() {
         var run = Run()
         _ = run.advance(1_000, beating: ["a", "b"])
-        let answer13 = run.advance(700, beating: ["b"])
-        #expect(answer13 == ["a"])
+        expectDead(run.advance(700, beating: ["b"]), ["a"])
     }
 
     @Test func aPauseOfThisProcessKillsNobody() {
         var run = three()
-        let answer14 = run.pause(20_000)
-        #expect(answer14.isEmpty)
-        let answer15 = run.advance(400, beating: ["a", "b", "c"])
-        #expect(answer15.isEmpty)
+        expectDead(run.pause(20_000), [])
+        expectDead(run.advance(400, beating: ["a", "b", "c"]), [])
         #expect(run.vigil.dead.isEmpty)
     }
 
