@@ -42,7 +42,7 @@ enum QuotaKeys {
     ]
 
     private static func key(_ vendor: String, _ kind: Kind) -> EnvironmentKey<Int?> {
-        .integer(
+        EnvironmentKey<Int>.integer(
             "PARLEY_QUOTA_\(vendor.uppercased())_\(kind.suffix)", in: 1...1_000_000_000, default: nil,
             help:
                 "The account with \(vendor) allows so many \(kind.help); all workers together stay below. None: no limit."

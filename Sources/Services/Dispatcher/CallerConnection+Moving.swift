@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import Placement
 import RelayLink
 import Telemetry
 

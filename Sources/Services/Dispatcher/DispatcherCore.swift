@@ -1,5 +1,6 @@
 package import Logging
 import NIOCore
+import Placement
 import Synchronization
 package import Telemetry
 

@@ -123,7 +123,7 @@ private final class LimitedGeneration: Generation {
         // The generation lives on its event loop; its quota comes from Redis, and comes back in one hop.
         Task {
             let result: Result<Lease?, LimitRefusal>
-            do { result = .success(try await claim.take()) } catch { result = .failure(error) }
+            do throws(LimitRefusal) { result = .success(try await claim.take()) } catch { result = .failure(error) }
             eventLoop.execute { bound.value.claimed(result) }
         }
     }

@@ -28,7 +28,7 @@ package struct LimitedSpeechToText: SpeechToText {
         // The stream lives on its event loop; its place comes from Redis, and comes back in one hop.
         Task {
             let result: Result<Lease, LimitRefusal>
-            do {
+            do throws(LimitRefusal) {
                 result = .success(try await quota.place("recognition streams", vendor: vendor, maximum: streams))
             } catch { result = .failure(error) }
             eventLoop.execute { bound.value.claimed(result) }

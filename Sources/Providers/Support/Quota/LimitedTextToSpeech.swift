@@ -103,7 +103,7 @@ private final class LimitedSynthesis: SynthesisStream {
         // The voice lives on its event loop; the place comes from Redis, and comes back in one hop.
         Task {
             let result: Result<Lease, LimitRefusal>
-            do { result = .success(try await place()) } catch { result = .failure(error) }
+            do throws(LimitRefusal) { result = .success(try await place()) } catch { result = .failure(error) }
             eventLoop.execute { this.value.claimed(result, for: id) }
         }
     }
