@@ -38,10 +38,12 @@ package struct PublicServer: Service {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await application.run() }
             group.addTask {
-                try await gracefulShutdown()
-                core.drain()
-                // The grace period is over when this is cancelled, or nobody is left when the server has ended.
-                try? await Task.sleep(for: .seconds(86_400))
+                do {
+                    try await gracefulShutdown()
+                    core.drain()
+                    // The grace period is over when this is cancelled, or nobody is left when the server has ended.
+                    try await Task.sleep(for: .seconds(86_400))
+                } catch {}
                 core.shutDown()
             }
             try await group.next()

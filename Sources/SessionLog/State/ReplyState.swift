@@ -54,7 +54,7 @@ package struct ReplyState: Hashable, Sendable {
 
     mutating func add(_ report: Heard) {
         heard = report
-        guard !isFinished else { return }
+        guard !isFinished, !report.remaining.isEmpty else { return }
         // What is spoken from here on is spoken anew: its audio so far says nothing about it.
         for place in sentences.indices where sentences[place].index >= report.nextSentence { sentences[place].audio = nil }
     }
