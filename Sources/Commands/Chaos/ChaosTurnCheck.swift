@@ -53,22 +53,23 @@ struct ChaosTurnCheck {
         return missing(spoken.map(\.of), Set(pairs.map(\.0))) + extra(recorded.map(\.of), Set(pairs.map(\.1)))
     }
 
+    /// Of what was said several times, because nobody answered, one time counts.
     private func missing(_ owners: [Int], _ found: Set<Int>) -> [ChaosViolation] {
+        let heard = call.said.indices.map { said in owners.indices.count { owners[$0] == said && found.contains($0) } }
         let whole = Set(said)
-        return call.said.enumerated().compactMap { index, said in
-            let own = owners.indices.filter { owners[$0] == index }
-            let missing = own.filter { !found.contains($0) }.count
-            guard missing > 0, whole.contains(said) else { return nil }
+        return call.said.indices.compactMap { index in
+            let said = call.said[index]
+            let again = call.said[(index + 1)...].prefix { $0.line == said.line && $0.attempt > said.attempt }
+            guard said.attempt == 1, whole.contains(said) else { return nil }
+            let count = owners.count { $0 == index }
+            let missing = count - (heard[index...index + again.count].max() ?? 0)
+            guard missing > 0 else { return nil }
             let text = book.lines[said.line].text
-            // Said again: what counts is that it was understood then, which is judged there.
-            if call.said.dropFirst(index + 1).first.map({ $0.line == said.line && $0.attempt > said.attempt }) == true {
-                return nil
-            }
-            if missing * 3 > own.count * 2 {
+            if missing * 3 > count * 2 {
                 return violation(.lostTurn, at: said.endedAt, "'\(text)' was said and is in no turn")
             }
             return violation(
-                .cutTurn, at: said.endedAt, "'\(text)' was said, \(missing) of its \(own.count) words are in no turn")
+                .cutTurn, at: said.endedAt, "'\(text)' was said, \(missing) of its \(count) words are in no turn")
         }
     }
 
