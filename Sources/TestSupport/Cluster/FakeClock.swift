@@ -7,7 +7,7 @@ package struct FakeClock: Sendable {
 
     /// Nil where libfaketime (Debian's package `libfaketime`) is not installed.
     package init?() {
-        let candidates = ["x86_64", "aarch64"].map { "/usr/lib/\($0)-linux-gnu/faketime/libfaketime.so.1" }
+        let candidates = ["x86_64", "aarch64"].map { "/usr/lib/\($0)-linux-gnu/faketime/libfaketimeMT.so.1" }
         guard let library = candidates.first(where: { FileManager.default.fileExists(atPath: $0) }) else { return nil }
         self.library = library
     }

@@ -142,9 +142,19 @@ package final class LocalCluster: Sendable {
         try output.seekToEnd()
         process.standardOutput = output
         process.standardError = output
-        try process.run()
+        try Self.run(process)
         try reaperInput.fileHandleForWriting.write(contentsOf: Data("\(process.processIdentifier)\n".utf8))
         running.withLock { $0[name] = process }
+    }
+
+    /// Runs a process with no signal blocked: the threads of Swift's own pool block most of them, and a child inherits that.
+    private static func run(_ process: Process) throws {
+        var none = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try process.run()
     }
 
     /// Waits for `/readyz`.
@@ -183,6 +193,13 @@ package final class LocalCluster: Sendable {
 
     // MARK: Making
 
+    /// Kills what was started and still runs. Numbers of processes that have ended may be somebody else's by now: what is ours works in our folder.
+    private static let reaping = """
+        pids=; while read -r pid; do pids="$pids $pid"; done
+        for pid in $pids; do case "$(readlink "/proc/$pid/cwd")" in "$0" | "$0"/*) kill -9 "$pid" 2>/dev/null ;; esac; done
+        rm -rf "$0"
+        """
+
     private init(_ options: Options) throws {
         self.options = options
         executables = options.executables ?? URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
@@ -195,7 +212,7 @@ package final class LocalCluster: Sendable {
         reaperInput = Pipe()
         reaper.executableURL = URL(filePath: "/bin/sh")
         // Its standard input ends when this process does, even by SIGKILL.
-        reaper.arguments = ["-c", #"pids=; while read -r pid; do pids="$pids $pid"; done; kill -9 $pids 2>/dev/null; rm -rf "$0""#, folder.path]
+        reaper.arguments = ["-c", Self.reaping, folder.path]
         reaper.standardInput = reaperInput
         reaper.standardOutput = FileHandle.nullDevice
         reaper.standardError = FileHandle.nullDevice
