@@ -49,7 +49,8 @@ final class Chaos: Sendable {
     /// `say` gets a line whenever something happens.
     static func run(_ options: ChaosOptions, say: @escaping @Sendable (String) -> Void) async throws -> ChaosReport {
         guard options.clock != nil || !options.schedule.faults.contains(where: { $0.kind == .stepClock }) else {
-            throw CommandError("clock steps need libfaketime; install Debian's package libfaketime, or leave step-clock out")
+            throw CommandError(
+                "clock steps need libfaketime; install Debian's package libfaketime, or leave step-clock out")
         }
         let book = try ChaosConversation.makeBook()
         let simulator = try await ProviderSimulator.start(try ChaosConversation.simulator(book))
