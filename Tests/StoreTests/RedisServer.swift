@@ -57,7 +57,7 @@ final class RedisServer: Sendable {
 
     private var file: URL {
         get throws {
-            let folder = cluster.folder.appending(path: "appendonlydir")
+            let folder = cluster.folder.appending(path: "redis/appendonlydir")
             let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
             guard let file = files.first(where: { $0.lastPathComponent.hasSuffix(".incr.aof") }) else {
                 throw CocoaError(.fileNoSuchFile)
