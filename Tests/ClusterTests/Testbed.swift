@@ -47,7 +47,8 @@ struct Testbed: Sendable {
     static func options(_ simulator: ProviderSimulator) throws -> LocalCluster.Options {
         var options = LocalCluster.Options()
         options.agents = ["lead-qualification.yaml": try leadQualification(), "monologue.yaml": monologueAgent]
-        options.environment = simulator.environment
+        // Who is gone without a word is waited for, and tests wait for that.
+        options.environment = simulator.environment.merging(["PARLEY_RECONNECT_WINDOW": "5s"]) { $1 }
         return options
     }
 

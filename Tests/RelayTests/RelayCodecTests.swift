@@ -8,7 +8,7 @@ import Testing
         .attach(
             RelayAttach(
                 ticket: "t.s", session: "eu-00-20261121-x", tenant: "acme", attachment: "a1", generation: 2, resumeToken: "prt_1",
-                backend: "pipecat", handshake: ByteBuffer(string: "rtvi=2"), seenFence: 7, firstKept: 3, lastKept: 9, isUrgent: true,
+                backend: "pipecat", seenFence: 7, firstKept: 3, lastKept: 9, isUrgent: true,
                 deliveredReply: 2, deliveredSample: 640, reservation: "r", weight: 0.05, reason: "takeover")),
         .caller(number: 9, arrivalMicroseconds: -5, text: true, bytes: ByteBuffer(string: "hello")),
         .caller(number: 10, arrivalMicroseconds: 5, text: false, bytes: ByteBuffer()),

@@ -36,7 +36,7 @@ import Testing
             client.write(
                 .attach(
                     RelayAttach(
-                        ticket: "", session: "s", tenant: "t", attachment: "a", backend: "b", handshake: ByteBuffer(), seenFence: 4,
+                        ticket: "", session: "s", tenant: "t", attachment: "a", backend: "b", seenFence: 4,
                         reservation: "r")))
             for number in 1...100 {
                 client.write(.caller(number: UInt64(number), arrivalMicroseconds: 0, text: false, bytes: ByteBuffer(integer: number)))

@@ -89,7 +89,10 @@ extension CallerConnection {
     }
 
     private func found(_ result: Result<(SessionStanding?, WorkerPlace), any Error>) {
-        guard case .moving = state else { return }
+        guard case .moving = state else {
+            if case .success((_, let place)) = result { giveUp(place) }
+            return
+        }
         switch result {
         case .success(let (standing, place)):
             if let standing { call?.fence = standing.fence }
@@ -103,6 +106,13 @@ extension CallerConnection {
             }
             search()
         }
+    }
+
+    /// The caller has left before the place was used.
+    func giveUp(_ place: WorkerPlace) {
+        let workers = service.admission.workers
+        // Nothing waits for it.
+        Task { await workers.giveUp(place) }
     }
 
     // MARK: One worker
@@ -151,7 +161,7 @@ extension CallerConnection {
         guard let ticket = try? service.admission.tickets.ticket(session: call.session, fence: call.fence) else { return nil }
         return RelayAttach(
             ticket: ticket, session: call.session, tenant: call.tenant, attachment: attachment, generation: call.generation,
-            resumeToken: call.resumeToken, backend: request.backend, handshake: ByteBuffer(), seenFence: call.fence, firstKept: kept.firstKept,
+            resumeToken: call.resumeToken, backend: request.backend, seenFence: call.fence, firstKept: kept.firstKept,
             lastKept: call.wasAccepted ? kept.last : 0, isUrgent: kept.spanMicroseconds > Self.urgentMicroseconds,
             deliveredReply: queue.deliveredReply, deliveredSample: queue.deliveredSample, reservation: place.reservation,
             weight: call.needs.weight,

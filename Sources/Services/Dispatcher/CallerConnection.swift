@@ -78,7 +78,11 @@ final class CallerConnection: WebSocketHandler {
     }
 
     private func admitted(_ result: Result<(RelayedCall, WorkerPlace?), any Error>) {
-        guard case .admitting = state else { return }
+        guard case .admitting = state else {
+            // The caller has left meanwhile. Nobody owns the session, and the reaper closes it.
+            if case .success((_, let place?)) = result { giveUp(place) }
+            return
+        }
         switch result {
         case .success(let (call, place)): begin(call, place)
         case .failure(let error as AdmissionError): refuse(error)

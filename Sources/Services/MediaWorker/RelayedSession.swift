@@ -126,8 +126,9 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
         if let problem = core.checkTicket(attach.ticket, attach.session, attach.seenFence) { return refuse(.badTicket, problem) }
         if core.isDraining { return refuse(.draining, "this worker takes no new sessions") }
         if core.isSuperseded(attach) { return refuse(.superseded, "the client has connected again since") }
+        // Who comes without a valid reservation, or with one that has lapsed meanwhile, may find others in its place.
+        guard core.sessionStarted(attach) else { return refuse(.full, "this worker has no room for the session") }
         state = .claiming(attach, [])
-        core.sessionStarted(weight: attach.weight, reservation: attach.reservation)
         let bound = NIOLoopBound(self, eventLoop: link.eventLoop)
         let eventLoop = link.eventLoop
         core.whenFree(attach) { slot in

@@ -1,6 +1,7 @@
 package import Conversation
 package import Logging
 import NIOCore
+import RelayLink
 import SessionLog
 import Synchronization
 package import Telemetry
@@ -13,6 +14,9 @@ package final class WorkerCore: Sendable {
         /// Reservations that have been used up since the last report to Redis.
         package var usedReservations: [String] = []
     }
+
+    /// Sums of weights such as 0.05 are not exact.
+    private static let rounding = 1e-6
 
     let store: any SessionOwning
     let environment: SessionEnvironment
@@ -69,16 +73,21 @@ package final class WorkerCore: Sendable {
     }
     package var liveSessions: Int { load.withLock { $0.sessions } }
 
-    func sessionStarted(weight: Double, reservation: String) {
-        let count = load.withLock { load in
+    /// Counts a session that is about to be claimed; false when there is no room for it. One that is here already, on another link, has its room.
+    func sessionStarted(_ attach: RelayAttach) -> Bool {
+        let isHere = sessions.withLock { $0[attach.session] != nil }
+        let count: Int? = load.withLock { load in
+            guard isHere || load.weight + attach.weight <= capacity + Self.rounding else { return nil }
             load.sessions += 1
-            load.weight += weight
-            load.usedReservations.append(reservation)
+            load.weight += attach.weight
+            load.usedReservations.append(attach.reservation)
             return load.sessions
         }
+        guard let count else { return false }
         sessionsTotal.increment()
         sessionsGauge.set(Double(count))
         loadChanged()
+        return true
     }
 
     func sessionEnded(weight: Double) {

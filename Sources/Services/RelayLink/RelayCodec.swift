@@ -127,7 +127,6 @@ package enum RelayCodec {
         for text in [attach.ticket, attach.session, attach.tenant, attach.attachment] { out.writeText(text) }
         out.writeInteger(attach.generation)
         for text in [attach.resumeToken, attach.backend] { out.writeText(text) }
-        out.writeField(attach.handshake)
         out.writeMultipleIntegers(attach.seenFence, attach.firstKept, attach.lastKept, UInt8(attach.isUrgent ? 1 : 0))
         out.writeMultipleIntegers(attach.deliveredReply, attach.deliveredSample)
         out.writeText(attach.reservation)
@@ -140,7 +139,7 @@ package enum RelayCodec {
         var attach = RelayAttach(
             ticket: try body.text(), session: try body.text(), tenant: try body.text(), attachment: try body.text(),
             generation: try body.integer(UInt32.self), resumeToken: try body.text(), backend: try body.text(),
-            handshake: try body.field(), seenFence: try body.integer(UInt64.self), firstKept: try body.integer(UInt64.self),
+            seenFence: try body.integer(UInt64.self), firstKept: try body.integer(UInt64.self),
             lastKept: try body.integer(UInt64.self), isUrgent: try body.integer(UInt8.self) != 0,
             deliveredReply: try body.integer(UInt32.self), deliveredSample: try body.integer(Int64.self), reservation: try body.text(),
             weight: Double(bitPattern: try body.integer(UInt64.self)), reason: try body.text())

@@ -71,8 +71,6 @@ package struct RelayAttach: Sendable, Equatable {
     /// What the client may come back with; empty where it cannot.
     package var resumeToken: String
     package var backend: String
-    /// The backend's own record of the client (protocol, its first messages).
-    package var handshake: ByteBuffer
     /// The fence that the dispatcher has last seen; the worker's claim is compare-and-set on it.
     package var seenFence: UInt64
     /// Number of the first kept caller message that follows.
@@ -93,7 +91,7 @@ package struct RelayAttach: Sendable, Equatable {
 
     package init(
         ticket: String, session: String, tenant: String, attachment: String, generation: UInt32 = 1, resumeToken: String = "",
-        backend: String, handshake: ByteBuffer, seenFence: UInt64, firstKept: UInt64 = 1, lastKept: UInt64 = 0, isUrgent: Bool = false,
+        backend: String, seenFence: UInt64, firstKept: UInt64 = 1, lastKept: UInt64 = 0, isUrgent: Bool = false,
         deliveredReply: UInt32 = 0, deliveredSample: Int64 = 0, reservation: String, weight: Double = 1,
         reason: String = "opened"
     ) {
@@ -104,7 +102,6 @@ package struct RelayAttach: Sendable, Equatable {
         self.generation = generation
         self.resumeToken = resumeToken
         self.backend = backend
-        self.handshake = handshake
         self.seenFence = seenFence
         self.firstKept = firstKept
         self.lastKept = lastKept
