@@ -56,8 +56,9 @@ struct BenchPlacement: AsyncParsableCommand {
 
     private func redis() async throws -> (String, LocalCluster?) {
         if let redisURL { return (redisURL, nil) }
-        let cluster = try LocalCluster.prepare(.init())
-        try cluster.launch("redis")
+        var options = LocalCluster.Options()
+        (options.stores, options.workers, options.dispatchers) = (0, 0, 0)
+        let cluster = try await LocalCluster.start(options)
         return (cluster.redisURL, cluster)
     }
 
