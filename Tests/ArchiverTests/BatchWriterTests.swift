@@ -57,6 +57,26 @@ struct BatchWriterTests {
         for table in Archive.tables { #expect(singly[table] == inOrder[table], "\(table)") }
     }
 
+    /// A plan made while a month has few conversations must not read the whole month for each of them when it has many.
+    @Test func conversationsAreFoundByTheirKey() async throws {
+        try await Archive.with(connections: 1) { archive in
+            try await archive.pool.query("SELECT parley.ensure_partitions('2026-10-01', '2026-11-30')")
+            let writer = BatchWriter(archive.pool)
+            for batch in batches(try Conversations(sessions: 400, turns: 1).entries(), of: 400) {
+                _ = try await writer.write(batch)
+            }
+            try await archive.pool.query("SELECT pg_stat_force_next_flush()")
+            let answer = try await archive.pool.query(
+                """
+                SELECT sum(idx_tup_read) FILTER (WHERE indexrelname LIKE '%pkey')::integer AS by_key,
+                    sum(idx_tup_read) FILTER (WHERE indexrelname NOT LIKE '%pkey')::integer AS otherwise
+                FROM pg_stat_user_indexes WHERE relname LIKE 'conversations%'
+                """)
+            #expect(try answer[0].decode("by_key", as: Int.self) > 0)
+            #expect(try answer[0].decode("otherwise", as: Int.self) == 0)
+        }
+    }
+
     @Test func aBatchThatIsPartlyKnownStoresTheRest() async throws {
         let entries = try conversations()
         let whole = try await contents { writer in _ = try await writer.write(entries) }

@@ -1,25 +1,19 @@
 import PostgresClient
 
 /// The statements of a batch. Every one finds its rows by key, and none takes anything back: what is stored moves forward only.
+///
+/// Rows are changed by `ON CONFLICT` rather than by a join with the input: it always uses the table's key, while the plan of a join, made when
+/// a month has few rows and kept when it has many, may read the whole month for each row of the batch.
 enum ArchiveStatements {
-    /// Makes the rows of the sessions, so that there is something to lock.
-    static let createConversations = BulkStatement<ArchivedSession>([
+    /// One archiver at a time works on a session: makes the rows of those that have none and locks all, everywhere in the same order.
+    /// `WHERE false` locks what is there and leaves it as it is.
+    static let lockConversations = BulkStatement<ArchivedSession>([
         .date("opened_on") { $0.key.day }, .text("session") { $0.key.session }, .text("tenant") { $0.tenant },
     ]) { input in
         """
         INSERT INTO parley.conversations (opened_on, session, tenant)
         SELECT opened_on, session, tenant FROM \(input) ORDER BY opened_on, session
-        ON CONFLICT DO NOTHING
-        """
-    }
-
-    /// One archiver at a time works on a session; all lock in the same order.
-    static let lockConversations = BulkStatement<ArchivedSession>([
-        .date("opened_on") { $0.key.day }, .text("session") { $0.key.session },
-    ]) { input in
-        """
-        SELECT FROM parley.conversations c JOIN \(input) USING (opened_on, session)
-        ORDER BY c.opened_on, c.session FOR UPDATE OF c
+        ON CONFLICT (opened_on, session) DO UPDATE SET last_event_at = excluded.last_event_at WHERE false
         """
     }
 
@@ -57,46 +51,52 @@ enum ArchiveStatements {
         """
     }
 
-    static let updateConversations = BulkStatement<ConversationChange>([
-        .date("opened_on") { $0.key.day }, .text("session") { $0.key.session },
-        .integer("opened_fence") { $0.opening?.position.fence },
-        .integer("opened_sequence") { $0.opening?.position.sequence },
-        .text("region") { $0.opening?.value.region }, .text("backend") { $0.opening?.value.backend },
-        .text("direction") { $0.opening?.value.direction }, .json("parameters") { $0.opening?.value.parameters },
-        .time("opened_at") { $0.opening?.value.at },
-        .integer("claimed_fence") { $0.worker?.position.fence },
-        .integer("claimed_sequence") { $0.worker?.position.sequence },
-        .text("worker") { $0.worker?.value },
-        .integer("agent_fence") { $0.agent?.position.fence },
-        .integer("agent_sequence") { $0.agent?.position.sequence },
-        .text("agent") { $0.agent?.value.name }, .text("agent_hash") { $0.agent?.value.hash },
-        .integer("closed_fence") { $0.closing?.position.fence },
-        .integer("closed_sequence") { $0.closing?.position.sequence },
-        .time("closed_at") { $0.closing?.value.at }, .text("close_reason") { $0.closing?.value.reason },
-        .text("close_detail") { $0.closing?.value.detail }, .text("closed_by") { $0.closing?.value.by },
-        .integer("claims") { $0.claims }, .integer("user_turns") { $0.userTurns },
-        .integer("agent_turns") { $0.agentTurns }, .integer("tool_calls") { $0.toolCalls },
-        .integer("interruptions") { $0.interruptions }, .integer("errors") { $0.errors },
-        .integer("events") { $0.events },
-        .time("first_spoke_at") { $0.firstSpokeAt }, .time("last_event_at") { $0.lastEventAt },
-        .integer("duration_ms") { $0.duration },
-    ]) { input in
-        let groups = [
-            forward("opened", ["region", "backend", "direction", "parameters", "opened_at"], in: "c"),
-            forward("claimed", ["worker"], in: "c"), forward("agent", ["agent", "agent_hash"], in: "c"),
-            forward("closed", ["closed_at", "close_reason", "close_detail", "closed_by"], in: "c"),
-        ]
-        let counts = ["claims", "user_turns", "agent_turns", "tool_calls", "interruptions", "errors", "events"]
-            .map { "\($0) = c.\($0) + new.\($0)::integer" }
-        return """
-            UPDATE parley.conversations c SET
-                \((groups + counts).joined(separator: ",\n    ")),
-                first_spoke_at = least(c.first_spoke_at, new.first_spoke_at),
-                last_event_at = greatest(c.last_event_at, new.last_event_at),
-                duration_ms = greatest(c.duration_ms, new.duration_ms)
-            FROM \(input) WHERE c.opened_on = new.opened_on AND c.session = new.session
-            """
-    }
+    /// The rows are there since `lockConversations`.
+    static let updateConversations = BulkStatement<ConversationChange>.insert(
+        into: "parley.conversations",
+        [
+            .date("opened_on") { $0.key.day }, .text("session") { $0.key.session }, .text("tenant") { $0.tenant },
+            .integer("opened_fence") { $0.opening?.position.fence },
+            .integer("opened_sequence") { $0.opening?.position.sequence },
+            .text("region") { $0.opening?.value.region }, .text("backend") { $0.opening?.value.backend },
+            .text("direction") { $0.opening?.value.direction }, .json("parameters") { $0.opening?.value.parameters },
+            .time("opened_at") { $0.opening?.value.at },
+            .integer("claimed_fence") { $0.worker?.position.fence },
+            .integer("claimed_sequence") { $0.worker?.position.sequence },
+            .text("worker") { $0.worker?.value },
+            .integer("agent_fence") { $0.agent?.position.fence },
+            .integer("agent_sequence") { $0.agent?.position.sequence },
+            .text("agent") { $0.agent?.value.name }, .text("agent_hash") { $0.agent?.value.hash },
+            .integer("closed_fence") { $0.closing?.position.fence },
+            .integer("closed_sequence") { $0.closing?.position.sequence },
+            .time("closed_at") { $0.closing?.value.at }, .text("close_reason") { $0.closing?.value.reason },
+            .text("close_detail") { $0.closing?.value.detail }, .text("closed_by") { $0.closing?.value.by },
+            .integer("claims") { $0.claims }, .integer("user_turns") { $0.userTurns },
+            .integer("agent_turns") { $0.agentTurns }, .integer("tool_calls") { $0.toolCalls },
+            .integer("interruptions") { $0.interruptions }, .integer("errors") { $0.errors },
+            .integer("events") { $0.events },
+            .time("first_spoke_at") { $0.firstSpokeAt }, .time("last_event_at") { $0.lastEventAt },
+            .integer("duration_ms") { $0.duration },
+        ],
+        onConflict: """
+            (opened_on, session) DO UPDATE SET
+                \(conversationGroups.joined(separator: ",\n    ")),
+                \(conversationCounts.joined(separator: ", ")),
+                first_spoke_at = least(conversations.first_spoke_at, excluded.first_spoke_at),
+                last_event_at = greatest(conversations.last_event_at, excluded.last_event_at),
+                duration_ms = greatest(conversations.duration_ms, excluded.duration_ms)
+            """)
+
+    private static let conversationGroups = [
+        forward("opened", ["region", "backend", "direction", "parameters", "opened_at"], in: "conversations"),
+        forward("claimed", ["worker"], in: "conversations"),
+        forward("agent", ["agent", "agent_hash"], in: "conversations"),
+        forward("closed", ["closed_at", "close_reason", "close_detail", "closed_by"], in: "conversations"),
+    ]
+
+    private static let conversationCounts =
+        ["claims", "user_turns", "agent_turns", "tool_calls", "interruptions", "errors", "events"]
+        .map { "\($0) = conversations.\($0) + excluded.\($0)" }
 
     static let upsertTurns = BulkStatement<TurnRow>.insert(
         into: "parley.turns",
@@ -139,9 +139,8 @@ enum ArchiveStatements {
         ],
         onConflict: """
             (opened_on, session, call) DO UPDATE SET
-                \(forward("called", ["name", "arguments", "reply", "idempotent", "side_effects", "called_at"],
-                    from: "excluded", in: "tool_calls")),
-                \(forward("returned", ["outcome", "content", "duration_ms", "returned_at"], from: "excluded", in: "tool_calls"))
+                \(forward("called", ["name", "arguments", "reply", "idempotent", "side_effects", "called_at"], in: "tool_calls")),
+                \(forward("returned", ["outcome", "content", "duration_ms", "returned_at"], in: "tool_calls"))
             """)
 
     static let upsertLeads = BulkStatement<LeadRow>.insert(
@@ -190,15 +189,13 @@ enum ArchiveStatements {
         ])
 
     /// Columns that follow the newest event of a kind, named by `<group>_fence` and `<group>_sequence`.
-    private static func forward(_ group: String, _ columns: [String], from new: String = "new", in old: String)
-        -> String
-    {
+    private static func forward(_ group: String, _ columns: [String], in old: String) -> String {
         let names = ["\(group)_fence", "\(group)_sequence"] + columns
         let isNewer = """
-            \(new).\(group)_fence IS NOT NULL AND (\(old).\(group)_fence IS NULL
-                OR (\(new).\(group)_fence, \(new).\(group)_sequence) > (\(old).\(group)_fence, \(old).\(group)_sequence))
+            excluded.\(group)_fence IS NOT NULL AND (\(old).\(group)_fence IS NULL
+                OR (excluded.\(group)_fence, excluded.\(group)_sequence) > (\(old).\(group)_fence, \(old).\(group)_sequence))
             """
-        return names.map { "\($0) = CASE WHEN \(isNewer) THEN \(new).\($0) ELSE \(old).\($0) END" }.joined(
+        return names.map { "\($0) = CASE WHEN \(isNewer) THEN excluded.\($0) ELSE \(old).\($0) END" }.joined(
             separator: ", ")
     }
 }

@@ -68,7 +68,6 @@ struct BatchWriter: Sendable {
     private func write(_ batch: Batch, _ connection: PostgresConnection) async throws -> Outcome {
         let first: [PostgresStatement?] = [
             PostgresStatement("BEGIN"),
-            ArchiveStatements.createConversations.statement(batch.sessions),
             ArchiveStatements.lockConversations.statement(batch.sessions),
             ArchiveStatements.storedReplies.statement(batch.replies),
             ArchiveStatements.insertEvents.statement(batch.events),

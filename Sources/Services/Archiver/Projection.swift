@@ -44,7 +44,8 @@ struct Projection {
 
     private mutating func add(_ event: ArchivedEvent) {
         let session = event.key.session
-        var conversation = conversations.removeValue(forKey: session) ?? ConversationChange(key: session)
+        var conversation =
+            conversations.removeValue(forKey: session) ?? ConversationChange(key: session, tenant: event.tenant)
         conversation.count(event)
         conversations[session] = conversation
         switch event.event.body {

@@ -29,6 +29,7 @@ struct ConversationChange: Sendable {
     }
 
     let key: SessionKey
+    let tenant: String
     var opening: Newest<Opening>?
     var worker: Newest<String>?
     var agent: Newest<Agent>?
@@ -46,8 +47,9 @@ struct ConversationChange: Sendable {
     /// Session time reached, in milliseconds.
     var duration: Int64 = 0
 
-    init(key: SessionKey) {
+    init(key: SessionKey, tenant: String) {
         self.key = key
+        self.tenant = tenant
     }
 }
 
