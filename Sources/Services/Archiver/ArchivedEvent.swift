@@ -1,13 +1,23 @@
 import Foundation
 import SessionLog
 
-/// An event on its way into the tables.
-struct ArchivedEvent: Sendable {
+/// An event on its way into the tables. A class, since a batch sorts and groups thousands of them, and one is a dozen references to copy.
+final class ArchivedEvent: Sendable {
     let key: EventKey
     let tenant: String
     let event: Event
     /// The event's bytes as they were logged.
     let payload: [UInt8]
+    /// The reply whose row in `turns` the event shapes.
+    let reply: ReplyKey?
+
+    init(key: EventKey, tenant: String, event: Event, payload: [UInt8]) {
+        self.key = key
+        self.tenant = tenant
+        self.event = event
+        self.payload = payload
+        reply = event.shapedReply.map { ReplyKey(session: key.session, reply: Int64($0)) }
+    }
 
     /// Writer's clock in Unix milliseconds, brought into what a timestamp can hold: an event with a broken clock is kept.
     var wallClock: Int64 { min(max(event.wallClockMs, 0), Self.latestClock) }
@@ -19,9 +29,6 @@ struct ArchivedEvent: Sendable {
 
     /// Samples at 16 kHz to milliseconds.
     static func milliseconds(_ samples: Int64) -> Int64 { samples / 16 }
-
-    /// The reply whose row in `turns` the event shapes.
-    var reply: ReplyKey? { event.shapedReply.map { ReplyKey(session: key.session, reply: Int64($0)) } }
 }
 
 extension Event {

@@ -129,21 +129,28 @@ private struct Batch {
     let replies: [ReplyKey]
 
     init(_ entries: [ArchiveEntry]) {
-        var events: [EventKey: ArchivedEvent] = [:]
+        var events: [SessionKey: [ArchivedEvent]] = [:]
         var deadLetters: [DeadLetter] = []
         for entry in entries {
             switch entry.content {
-            case .event(let event): events[event.key] = event
+            case .event(let event): events[event.key.session, default: []].append(event)
             case .garbage(let reason): deadLetters.append(DeadLetter(entry, reason: reason))
             }
         }
         self.deadLetters = deadLetters
         eventEntries = entries.count - deadLetters.count
-        self.events = events.values.sorted { $0.key < $1.key }
-        var tenants: [SessionKey: String] = [:]
-        for event in self.events { tenants[event.key.session] = event.tenant }
-        sessions = tenants.sorted { $0.key < $1.key }.map { ArchivedSession(key: $0.key, tenant: $0.value) }
+        let bySession = events.sorted { $0.key < $1.key }
+        self.events = bySession.flatMap { Self.inOrder($0.value) }
+        sessions = bySession.map { ArchivedSession(key: $0.key, tenant: $0.value[0].tenant) }
         replies = Set(self.events.compactMap(\.reply)).sorted()
+    }
+
+    /// The events of a session by their place in its log, each once.
+    private static func inOrder(_ events: [ArchivedEvent]) -> [ArchivedEvent] {
+        var unique: [ArchivedEvent] = []
+        for event in events.sorted(by: { $0.key.position < $1.key.position })
+        where unique.last?.key.position != event.key.position { unique.append(event) }
+        return unique
     }
 
     /// The events that the answer of `insertEvents` says were stored.

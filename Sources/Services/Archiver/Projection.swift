@@ -4,7 +4,6 @@ import SessionLog
 /// From events to rows. Pure, and independent of the order and the batches in which events arrive: a row either is one event, or
 /// follows the newest event of a kind, or counts events that are new, or (replies) is computed from all their events together.
 struct Projection {
-    private var conversations: [SessionKey: ConversationChange] = [:]
     private var toolCalls: [ToolCallKey: ToolCallChange] = [:]
     private var leads: [LeadKey: LeadRow] = [:]
     private var changes = RowChanges()
@@ -26,28 +25,22 @@ struct Projection {
     ///   - replies: for every reply that one of them shapes, all its events, those stored before included.
     static func changes(new: [ArchivedEvent], replies: [ReplyKey: [ArchivedEvent]]) -> RowChanges {
         var projection = Projection()
-        for event in new { projection.add(event) }
+        // Normally they are in order; then what is one row an event comes in the order of its table, and a conversation in one piece.
+        for event in new.sorted(by: { $0.key < $1.key }) { projection.add(event) }
         for events in replies.values { projection.changes.turns += ReplyProjection.turns(events) }
         return projection.finished()
     }
 
     private func finished() -> RowChanges {
         var changes = changes
-        changes.conversations = conversations.values.sorted { $0.key < $1.key }
         changes.toolCalls = toolCalls.values.sorted { ($0.session, $0.call) < ($1.session, $1.call) }
         changes.leads = leads.values.sorted { $0.key < $1.key }
         changes.turns.sort { $0.key < $1.key }
-        changes.usage.sort { $0.key < $1.key }
-        changes.latency.sort { ($0.key, $0.part) < ($1.key, $1.part) }
         return changes
     }
 
     private mutating func add(_ event: ArchivedEvent) {
-        let session = event.key.session
-        var conversation =
-            conversations.removeValue(forKey: session) ?? ConversationChange(key: session, tenant: event.tenant)
-        conversation.count(event)
-        conversations[session] = conversation
+        count(event)
         switch event.event.body {
         case .userTurn(let turn): changes.turns.append(TurnRow(turn, event))
         case .toolCalled(let call): add(call, event)
@@ -59,6 +52,15 @@ struct Projection {
             .handedOff, .flowMoved, .dtmf, .command, .error, .closed, nil:
             break
         }
+    }
+
+    private mutating func count(_ event: ArchivedEvent) {
+        var last = changes.conversations.count - 1
+        if last < 0 || changes.conversations[last].key != event.key.session {
+            changes.conversations.append(ConversationChange(key: event.key.session, tenant: event.tenant))
+            last += 1
+        }
+        changes.conversations[last].count(event)
     }
 
     private mutating func add(_ call: ToolCalled, _ event: ArchivedEvent) {
