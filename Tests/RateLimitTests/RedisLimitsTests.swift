@@ -1,15 +1,11 @@
 import Foundation
-import Logging
-import NIOCore
-import NIOPosix
 import RateLimits
 import RedisClient
+import TestDatabases
 import Testing
 
-/// Against a real Redis: `PARLEY_TEST_REDIS_URL`, which `deploy/local test` sets.
-@Suite(
-    .enabled(
-        if: ProcessInfo.processInfo.environment["PARLEY_TEST_REDIS_URL"] != nil, "PARLEY_TEST_REDIS_URL is not set"))
+/// Against a real Redis.
+@Suite(.enabled(if: TestRedis.isAvailable, "PARLEY_TEST_REDIS_URL is not set"))
 struct RedisLimitsTests {
     private let prefix = "test:\(UUID().uuidString):limit"
     /// Refills so slowly that no test sees it.
@@ -19,18 +15,8 @@ struct RedisLimitsTests {
     private func with<Result: Sendable>(
         clients count: Int = 1, _ body: ([RedisLimits], RedisClient) async throws -> Result
     ) async throws -> Result {
-        let url = ProcessInfo.processInfo.environment["PARLEY_TEST_REDIS_URL"] ?? ""
-        let configuration = try RedisConfiguration(url: url)
-        let clients = (0..<count).map { _ in
-            RedisClient(configuration, on: MultiThreadedEventLoopGroup.singleton.next(), logger: Logger(label: "test"))
-        }
-        do {
-            let result = try await body(clients.map { RedisLimits(redis: $0, prefix: prefix) }, clients[0])
-            for client in clients { await client.close() }
-            return result
-        } catch {
-            for client in clients { await client.close() }
-            throw error
+        try await TestRedis.with(clients: count) { clients in
+            try await body(clients.map { RedisLimits(redis: $0, prefix: prefix) }, clients[0])
         }
     }
 
