@@ -23,7 +23,7 @@ final class ArchiveFeed: Sendable {
         configuration.commandTimeout = .seconds(60)
         configuration.maximumInFlight = 1_000_000
         redis = RedisClient(
-            configuration, on: MultiThreadedEventLoopGroup(numberOfThreads: 1).next(), logger: BenchPostgres.quiet)
+            configuration, on: MultiThreadedEventLoopGroup(numberOfThreads: 1).next(), logger: BenchDatabase.quiet)
         let now = Int64(Date().timeIntervalSince1970)
         fence = UInt64(now) * 1_000
         sessions = try (0..<conversations).map { try SessionID(region: "bench", partition: $0 % 16, openedAt: now) }

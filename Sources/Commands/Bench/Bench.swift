@@ -66,10 +66,7 @@ final class Bench: Sendable {
     }
 
     func stop() async {
-        if let logs = options.logs {
-            do { try cluster.keepLogs(in: URL(filePath: logs)) } catch { print("the logs cannot be kept in '\(logs)': \(error)") }
-        }
-        await cluster.stop()
+        await cluster.stop(logs: options.logs)
         await simulator.stop()
         try? await group.shutdownGracefully()
     }

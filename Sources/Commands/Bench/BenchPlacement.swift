@@ -32,16 +32,7 @@ struct BenchPlacement: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let (url, cluster) = try await redis()
-        let measured: PlacementLoad.Measured
-        do {
-            measured = try await PlacementLoad(url: url, workers: workers, concurrency: concurrency)
-                .run(seconds: seconds, redis: cluster?.pid("redis"))
-        } catch {
-            await cluster?.stop()
-            throw error
-        }
-        await cluster?.stop()
+        let measured = try await measure()
         print("placement through 2 dispatchers on \(workers) workers, \(concurrency) at a time in each")
         print(measured.table)
         let start = ContinuousClock.now
@@ -54,12 +45,16 @@ struct BenchPlacement: AsyncParsableCommand {
         print(Self.table(result, start.duration(to: .now)))
     }
 
-    private func redis() async throws -> (String, LocalCluster?) {
-        if let redisURL { return (redisURL, nil) }
+    private func measure() async throws -> PlacementLoad.Measured {
+        if let redisURL { return try await measure(redisURL, pid: nil) }
         var options = LocalCluster.Options()
         (options.stores, options.workers, options.dispatchers) = (0, 0, 0)
         let cluster = try await LocalCluster.start(options)
-        return (cluster.redisURL, cluster)
+        return try await cluster.whileUp { try await measure(cluster.redisURL, pid: cluster.pid("redis")) }
+    }
+
+    private func measure(_ url: String, pid: Int32?) async throws -> PlacementLoad.Measured {
+        try await PlacementLoad(url: url, workers: workers, concurrency: concurrency).run(seconds: seconds, redis: pid)
     }
 
     private static func table(_ result: PlacementSimulation.Result, _ time: Duration) -> String {

@@ -41,26 +41,13 @@ struct BenchStore: AsyncParsableCommand {
             "session-store and Redis on core \(storeCore), the workers on core \(otherCore); this machine now: \(Bench.machineSpeed())"
         )
         fflush(nil)
-        do {
+        try await cluster.whileUp(logs: logs) {
             let load = try StoreLoad(port: cluster.servicePort("session-store-1"), workers: workers)
             let result = try await load.run(calls: calls, seconds: duration) {
                 StoreUsage(cluster, storeCore: storeCore, otherCore: otherCore)
             }
             for line in result.report { print(line) }
-        } catch {
-            await stop(cluster)
-            throw error
         }
-        await stop(cluster)
-    }
-
-    private func stop(_ cluster: LocalCluster) async {
-        if let logs {
-            do { try cluster.keepLogs(in: URL(filePath: logs)) } catch {
-                print("the logs cannot be kept in '\(logs)': \(error)")
-            }
-        }
-        await cluster.stop()
     }
 }
 

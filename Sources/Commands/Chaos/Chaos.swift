@@ -261,12 +261,7 @@ final class Chaos: Sendable {
     }
 
     private static func stop(_ cluster: LocalCluster, _ simulator: ProviderSimulator, _ options: ChaosOptions) async {
-        if let logs = options.logs {
-            do { try cluster.keepLogs(in: URL(filePath: logs)) } catch {
-                print("the logs cannot be kept in '\(logs)': \(error)")
-            }
-        }
-        await cluster.stop()
+        await cluster.stop(logs: options.logs)
         await simulator.stop()
     }
 

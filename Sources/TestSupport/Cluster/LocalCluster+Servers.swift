@@ -137,12 +137,10 @@ extension LocalCluster {
         if !FileManager.default.fileExists(atPath: data.appending(path: "PG_VERSION").path) {
             try createDatabase(bin, data, prefix)
         }
-        // Nothing is to survive this machine: what has been written is safe from the death of processes.
-        return prefix + [
-            "\(bin)/postgres", "-D", data.path, "-p", "\(port("postgres"))", "-c", "listen_addresses=127.0.0.1", "-c",
-            "unix_socket_directories=",
-            "-c", "fsync=off", "-c", "max_connections=100",
-        ]
+        let settings = ["listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "100"]
+            .merging(options.postgresSettings) { $1 }
+        return prefix + ["\(bin)/postgres", "-D", data.path, "-p", "\(port("postgres"))"]
+            + settings.sorted { $0.key < $1.key }.flatMap { ["-c", "\($0.key)=\($0.value)"] }
     }
 
     private func createDatabase(_ bin: String, _ data: URL, _ prefix: [String]) throws {

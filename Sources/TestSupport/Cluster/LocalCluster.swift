@@ -25,6 +25,8 @@ package final class LocalCluster: Sendable {
         package var replica = false
         /// A PostgreSQL of its own, empty; `serverURL` leads to it, and whoever starts the cluster migrates it before the services start.
         package var postgres = false
+        /// Its settings, by name. Nothing is to survive this machine: what has been written is safe from the death of processes.
+        package var postgresSettings = ["fsync": "off"]
         /// Every service reaches Redis, PostgreSQL and the session stores through proxies of its own, which faults are played on.
         package var proxies = false
         /// libfaketime, so that the clock of a single process can be stepped; see `FakeClock`.
