@@ -14,11 +14,15 @@ struct Archive {
     let pool: PostgresPool
 
     /// A migrated database of its own, with the connections that archivers have.
-    static func with(connections: Int = 4, _ body: (Archive) async throws -> Void) async throws {
+    ///
+    /// - Parameter settings: of the connections, beside the archivers' own
+    static func with(
+        connections: Int = 4, settings: [String: String] = [:], _ body: (Archive) async throws -> Void
+    ) async throws {
         try await TestPostgres.withMigratedDatabase { configuration in
             var configuration = configuration
             configuration.maximumConnections = connections
-            configuration.sessionSettings = Archiver.connectionSettings
+            configuration.sessionSettings = Archiver.connectionSettings.merging(settings) { $1 }
             let pool = PostgresPool(configuration, logger: TestPostgres.quiet)
             defer { pool.close() }
             try await body(Archive(pool: pool))
