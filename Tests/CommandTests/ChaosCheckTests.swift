@@ -267,6 +267,23 @@ private struct GoodCall {
         #expect(lines(call).map(\.recoveries) == [[300]])
     }
 
+    @Test func departuresFromADrainedWorkerAreCountedFromTheEndOfTheTurn() throws {
+        var call = try GoodCall()
+        let lastWord = try #require(call.call.played.last)
+        let fault = ChaosFault(at: 0, kind: .drainWorker, target: "media-worker-1", holds: 0)
+        call.session.claims = [
+            .init(fence: 1, worker: "media-worker-1", at: 0),
+            .init(fence: 2, worker: "media-worker-2", at: lastWord.until + 200_000_000),
+        ]
+        // While the caller says the last line.
+        call.incidents = [ChaosIncident(fault: fault, from: 15 * second + second / 2, to: 30 * second)]
+        #expect(lines(call).map(\.departures) == [[200]])
+        // Between two turns.
+        call.incidents[0].from = 12 * second
+        call.session.claims[1].at = 12 * second + second / 10
+        #expect(lines(call).map(\.departures) == [[100]])
+    }
+
     @Test func pausesInsideAnAnswerAreMeasured() throws {
         var call = try GoodCall()
         for index in call.place("reply")..<call.call.played.count {

@@ -21,6 +21,13 @@ struct SessionOutboxTests {
         }
     }
 
+    @Test func `telemetry does not ask to be sent, and goes with what does`() {
+        var outbox = outbox()
+        #expect(outbox.append(bytes(), isTelemetry: true, now: 0) == [])
+        #expect(outbox.append(bytes(), isTelemetry: false, now: 0) == [.send])
+        #expect(outbox.takeUnsent() == .init(firstSequence: 1, events: [bytes(), bytes()]))
+    }
+
     @Test func `what was appended goes out once, and is settled when it is stored`() {
         var outbox = outbox()
         for _ in 0..<3 { #expect(outbox.append(bytes(), isTelemetry: false, now: 0) == [.send]) }

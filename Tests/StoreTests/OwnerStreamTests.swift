@@ -35,6 +35,16 @@ struct OwnerStreamTests {
         }
     }
 
+    @Test func `telemetry alone is stored with the next renewal`() async throws {
+        try await StoreFixture.with { (store) async throws in
+            try await store.withStream { (stream) async throws in
+                let session = try await own(store, stream)
+                let event = session.append(.usage(.with { $0.kind = "llm" }), position: .zero, leg: 0)
+                try await store.eventually { try await store.events(of: session.session).contains { $0.id == event.id } }
+            }
+        }
+    }
+
     @Test func `a worker whose session was claimed is told, and what it still says is not stored`() async throws {
         try await StoreFixture.with { (store) async throws in
             try await store.withStream { (stream) async throws in

@@ -36,7 +36,7 @@ final class StoreFixture: Sendable {
     ///
     /// - Parameter redis: the URL of a Redis of the test's own
     static func with<Result: Sendable>(
-        replicas: Int = 1, redis address: String? = nil, _ change: (inout StoreSettings) -> Void = { _ in },
+        replicas: Int = 1, redis address: String? = nil, security: StoreSecurity = .plaintext, _ change: (inout StoreSettings) -> Void = { _ in },
         _ body: (StoreFixture) async throws -> Result
     ) async throws -> Result {
         var settings = StoreSettings()
@@ -47,7 +47,7 @@ final class StoreFixture: Sendable {
         let loop = MultiThreadedEventLoopGroup.singleton.any()
         let servers = (0..<replicas).map { _ in
             SessionStoreServer(
-                host: "127.0.0.1", port: 0, redis: configuration, settings: settings, eventLoop: loop, metrics: metrics,
+                host: "127.0.0.1", port: 0, redis: configuration, settings: settings, security: security, eventLoops: .singleton, metrics: metrics,
                 logger: logger)
         }
         let redis = RedisClient(configuration, on: loop, logger: logger)
@@ -55,7 +55,7 @@ final class StoreFixture: Sendable {
             for server in servers { group.addTask { try await server.run() } }
             var addresses: [StoreClient.Address] = []
             for server in servers { addresses.append(try await server.listeningAddress) }
-            let client = try StoreClient(addresses: addresses, timeout: .seconds(20), logger: logger)
+            let client = try StoreClient(addresses: addresses, security: security, timeout: .seconds(20), logger: logger)
             group.addTask { try await client.run() }
             let fixture = StoreFixture(client: client, redis: redis, servers: servers, metrics: metrics)
             do {

@@ -77,7 +77,7 @@ struct StoreResult: Sendable {
     let calls: Int
     let begin: StoreUsage
     let end: StoreUsage
-    /// Milliseconds from an append to its answer.
+    /// Milliseconds from an append to its answer, of what is sent at once.
     let latencies: BenchFigures
     /// Events that were appended in the time measured.
     let events: Int
@@ -96,7 +96,7 @@ struct StoreResult: Sendable {
                 "of a core per 1,000 calls: session-store %.1f %% (target < 15), Redis %.1f %% (target < 5), this process %.1f %%",
             share(\.store), share(\.redis), share(\.own))
         let times = String(
-            format: "append to acknowledgement: p50 %.2f, p95 %.2f, p99 %.2f ms (target p99 < 5), longest %.1f ms",
+            format: "append to acknowledgement, telemetry aside: p50 %.2f, p95 %.2f, p99 %.2f ms (target p99 < 5), longest %.1f ms",
             latencies.at(0.5),
             latencies.at(0.95), latencies.at(0.99), latencies.at(1))
         return [stored, costs, times] + problems

@@ -100,6 +100,9 @@ final class StoreLoad: Sendable {
                 let event = session.append(
                     BenchConversation.body(step, turn: turn), position: .milliseconds(Int64(elapsed)), leg: 1)
                 guard isMeasured else { return }
+                answers.appended()
+                // It goes with what comes next, and nobody waits for it.
+                if event.isTelemetry { return }
                 answers.expect()
                 session.whenSettled(event.sequence) { answers.take($0, since: time) }
             }
@@ -115,6 +118,7 @@ final class StoreLoad: Sendable {
     /// What became of the events.
     private final class Answers: Sendable {
         private struct State {
+            var events = 0
             var expected = 0
             var milliseconds: [Double] = []
             var dropped = 0
@@ -123,6 +127,8 @@ final class StoreLoad: Sendable {
         private let state = Mutex(State())
 
         var missing: Int { state.withLock { $0.expected - $0.milliseconds.count - $0.dropped } }
+
+        func appended() { state.withLock { $0.events += 1 } }
 
         func expect() { state.withLock { $0.expected += 1 } }
 
@@ -137,7 +143,7 @@ final class StoreLoad: Sendable {
             state.withLock { state in
                 StoreResult(
                     calls: calls, begin: begin, end: end, latencies: BenchFigures(state.milliseconds),
-                    events: state.expected,
+                    events: state.events,
                     unanswered: state.expected - state.milliseconds.count - state.dropped, dropped: state.dropped,
                     lostSessions: lostSessions)
             }

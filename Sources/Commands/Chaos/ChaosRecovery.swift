@@ -13,6 +13,8 @@ struct ChaosRecovery {
         var gaps: [Double] = []
         /// From the end of what was said around the fault to its answer.
         var answers: [Double] = []
+        /// From the end of the turn that was in progress until the call had left its worker; of drained workers.
+        var departures: [Double] = []
     }
 
     /// Nanoseconds after an incident in which its consequences are looked for.
@@ -53,6 +55,9 @@ struct ChaosRecovery {
         }
         line.calls += 1
         if let recovery { line.recoveries.append(recovery) }
+        if incident.fault.kind == .drainWorker, let claim = claim(of: call, after: incident.from) {
+            line.departures.append(milliseconds(max(0, claim - endOfTurn(call, at: incident.from))))
+        }
         line.gaps += pauses.map { milliseconds($0.to - $0.from) }
         let check = ChaosCallCheck(call: call, session: nil, book: book)
         for index in call.said.indices {
@@ -66,12 +71,23 @@ struct ChaosRecovery {
     /// From the death until the agent is heard by a caller who was speaking or listening; for one who was silent until
     /// the new owner was there.
     private func workerRecovery(_ call: CallRecord, _ incident: ChaosIncident) -> Double? {
-        let claim = evidence.session(of: call)?.claims.first { $0.at > incident.from }
         if isEngaged(call, at: incident.from) {
             let dead = incident.from + Self.late
             return call.activity.first { $0.to > dead }.map { milliseconds(max($0.from, dead) - incident.from) }
         }
-        return claim.map { milliseconds($0.at - incident.from) }
+        return claim(of: call, after: incident.from).map { milliseconds($0 - incident.from) }
+    }
+
+    private func claim(of call: CallRecord, after time: Int64) -> Int64? {
+        evidence.session(of: call)?.claims.first { $0.at > time }?.at
+    }
+
+    /// When the answer to what was being said, thought about or heard at that time had been heard; that time where nothing was.
+    private func endOfTurn(_ call: CallRecord, at time: Int64) -> Int64 {
+        guard isEngaged(call, at: time), let last = call.said.lastIndex(where: { $0.startedAt <= time }) else { return time }
+        let answer = book.lines[call.said[last].line].answer
+        let next = call.said.dropFirst(last + 1).first?.startedAt ?? .max
+        return call.played.last { $0.at < next && book.words[$0.word].answer == answer }.map { max(time, $0.until) } ?? time
     }
 
     /// A caller who speaks, waits for an answer or hears one.

@@ -18,7 +18,7 @@ struct ChaosReport {
     var hasPassed: Bool { verdict.violations.isEmpty && problems.isEmpty }
 
     var text: String {
-        ([table, timing, invariants].filter { !$0.isEmpty } + problems.map { "FAILED: \($0)" }).joined(
+        ([table, departures, timing, invariants].filter { !$0.isEmpty } + problems.map { "FAILED: \($0)" }).joined(
             separator: "\n\n")
     }
 
@@ -41,6 +41,13 @@ struct ChaosReport {
                     "\(answers.text(0.5))/\(answers.text(0.95))/\(answers.text(1)) (\(answers.count))",
                     widths: Self.widths)
             }).joined(separator: "\n")
+    }
+
+    private var departures: String {
+        let figures = BenchFigures(lines.flatMap(\.departures))
+        guard figures.count > 0 else { return "" }
+        return
+            "calls left a drained worker p50/p95/max \(figures.text(0.5))/\(figures.text(0.95))/\(figures.text(1)) ms after the turn in progress (target < 5000)"
     }
 
     private static let widths = [18, 6, 6, 20, 20, 26]

@@ -38,7 +38,7 @@ enum DispatcherProgram {
             keys: [
                 listen.declaration, region.declaration, redis.declaration, postgres.declaration, agents.declaration,
                 staticKey.declaration, stores.declaration, tickets.declaration, CommonKeys.reconnectWindow.declaration,
-            ] + LimitKeys.declarations)
+            ] + StoreSecurity.declarations + LimitKeys.declarations)
         if CommandLine.arguments.contains("--help-config") {
             print(definition.configurationHelp)
             return
@@ -52,7 +52,9 @@ enum DispatcherProgram {
         let redisClient = RedisClient(
             try RedisConfiguration(url: environment.get(redis).revealed, name: "dispatcher"), on: context.eventLoops.next(),
             logger: context.logger)
-        let client = try StoreClient(addresses: try environment.get(stores).map { .init(host: $0.host, port: $0.port) }, logger: context.logger)
+        let client = try StoreClient(
+            addresses: try environment.get(stores).map { .init(host: $0.host, port: $0.port) }, security: try StoreSecurity(environment),
+            logger: context.logger)
         let tickets = RelayTickets(keys: try environment.get(tickets))
         let (directory, directoryService) = try await directory(context)
         let region = try environment.get(region)

@@ -58,7 +58,7 @@ enum MediaWorkerProgram {
                 listen.declaration, advertise.declaration, id.declaration, capacity.declaration, region.declaration, labels.declaration,
                 redis.declaration, stores.declaration, tickets.declaration, CommonKeys.reconnectWindow.declaration, turnThreads.declaration,
                 models.declaration, onnxRuntime.declaration,
-            ] + QuotaKeys.declarations,
+            ] + StoreSecurity.declarations + QuotaKeys.declarations,
             alsoKnown: ["PARLEY_POCKETSPHINX_MODEL_DIR", "PARLEY_LOCAL_SPEECH_THREADS"])
         if CommandLine.arguments.contains("--help-config") {
             print(definition.configurationHelp)
@@ -77,7 +77,8 @@ enum MediaWorkerProgram {
             try RedisConfiguration(url: environment.get(redis).revealed, name: name), on: context.eventLoops.next(),
             logger: context.logger)
         let client = try StoreClient(
-            addresses: try environment.get(stores).map { .init(host: $0.host, port: $0.port) }, logger: context.logger)
+            addresses: try environment.get(stores).map { .init(host: $0.host, port: $0.port) }, security: try StoreSecurity(environment),
+            logger: context.logger)
         let (changes, changed) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let advertised = try environment.get(advertise)
         let host = advertised.isEmpty ? defaultHost(address.host) : advertised

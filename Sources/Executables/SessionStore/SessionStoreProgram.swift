@@ -1,6 +1,7 @@
 import Cryptography
 import Foundation
 import Logging
+import NIOCore
 import NIOPosix
 import RedisClient
 import ServiceLifecycle
@@ -29,14 +30,6 @@ enum SessionStoreProgram {
         help:
             "What is taken out of events before they are stored: none, or digits (numbers that look like payment cards)."
     )
-    static let certificate = EnvironmentKey<String>.string(
-        "PARLEY_INTERNAL_CERTIFICATE_FILE", default: "",
-        help: "PEM file of this service's certificate chain, for mutual TLS.")
-    static let privateKey = EnvironmentKey<String>.string(
-        "PARLEY_INTERNAL_PRIVATE_KEY_FILE", default: "", help: "PEM file of the certificate's private key.")
-    static let authorities = EnvironmentKey<String>.string(
-        "PARLEY_INTERNAL_CA_FILE", default: "",
-        help: "PEM file of the authorities that sign the services' certificates.")
 
     static func main() async {
         let definition = ServiceDefinition(
@@ -44,12 +37,13 @@ enum SessionStoreProgram {
             keys: [
                 listen.declaration, redis.declaration, redisAuthorities.declaration, partitions.declaration,
                 redaction.declaration,
-                certificate.declaration, privateKey.declaration, authorities.declaration,
-            ])
+            ] + StoreSecurity.declarations)
         if CommandLine.arguments.contains("--help-config") {
             print(definition.configurationHelp)
             return
         }
+        // See EventLoopExecutor.
+        NIOSingletons.groupLoopCountSuggestion = 1
         let code = await ServiceRunner(definition).run { context in [try service(context)] }
         exit(code.rawValue)
     }
@@ -62,7 +56,7 @@ enum SessionStoreProgram {
         let address = try environment.get(listen)
         let server = SessionStoreServer(
             host: address.host, port: address.port, redis: configuration, settings: try settings(environment),
-            security: try security(environment), eventLoop: context.eventLoops.next(), metrics: context.metrics,
+            security: try StoreSecurity(environment), eventLoops: context.eventLoops, metrics: context.metrics,
             logger: context.logger)
         context.health.addReadinessCheck("redis") {
             try await server.checkRedis()
@@ -83,17 +77,6 @@ enum SessionStoreProgram {
         }
         settings.redaction = hook
         return settings
-    }
-
-    private static func security(_ environment: ServiceEnvironment) throws -> StoreSecurity {
-        let files = try [certificate, privateKey, authorities].map { try environment.get($0) }
-        if files.allSatisfy(\.isEmpty) { return .plaintext }
-        guard !files.contains("") else {
-            throw SessionLogError(
-                .malformed,
-                message: "Mutual TLS needs all of \(certificate.name), \(privateKey.name) and \(authorities.name).")
-        }
-        return .mutualTLS(certificates: files[0], privateKey: files[1], authorities: files[2])
     }
 }
 

@@ -57,57 +57,41 @@ actor AppendCoordinator {
     }
 
     private func add(_ item: Item) {
-        let actions = batcher.add(
-            item, events: item.append.entries.count, partition: item.append.session.id.partition, now: StoreClock.now)
-        guard let actions else { return finish(item, .unavailable, next: 0) }
-        perform(actions)
+        guard batcher.add(item, events: item.append.entries.count) else { return finish(item, .unavailable, next: 0) }
+        goOn()
     }
 
-    private func perform(_ actions: [AppendBatcher<Item>.Action]) {
+    private func goOn() {
+        let action = batcher.next(now: StoreClock.now)
         metrics.waiting.set(Double(batcher.waiting))
-        for action in actions {
-            switch action {
-            case .send(let partition, let items): send(items, partition)
-            case .wake(let time): wake(at: time)
-            }
+        switch action {
+        case .send(let items): send(items)
+        case .wake(let time): wake(at: time)
+        case nil: break
         }
     }
 
     private func wake(at time: Int64) {
         eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(max(0, time - StoreClock.now))) { [weak self] in
-            self?.assumeIsolated { $0.perform($0.batcher.timer(now: StoreClock.now)) }
+            self?.assumeIsolated { coordinator in
+                coordinator.batcher.timer()
+                coordinator.goOn()
+            }
         }
     }
 
     // MARK: One batch
 
-    private func send(_ items: [Item], _ partition: Int) {
-        var keys = [RedisKeys.archive(partition: partition), RedisKeys.leases(partition: partition)]
-        var arguments: [RedisArgument] = [.integer(settings.life), .integer(settings.restorableAge)]
-        for item in items { Self.write(item, &keys, &arguments) }
+    private func send(_ items: [Item]) {
+        var call = AppendCall(settings)
+        for item in items { call.add(item.append, worker: item.worker) }
         metrics.batches.increment()
-        redis.run(StoreScripts.append, keys: keys, arguments: arguments) { [weak self] result in
+        redis.run(StoreScripts.append, keys: call.keys.all, arguments: call.arguments) { [weak self] result in
             self?.assumeIsolated { coordinator in
                 coordinator.answered(items, result)
-                coordinator.perform(coordinator.batcher.finished(partition: partition, now: StoreClock.now))
+                coordinator.batcher.finished()
+                coordinator.goOn()
             }
-        }
-    }
-
-    private static func write(_ item: Item, _ keys: inout [String], _ arguments: inout [RedisArgument]) {
-        let append = item.append
-        keys.append(append.session.header)
-        keys.append(append.session.log)
-        arguments += [
-            .string(append.tenant), .string(append.session.name), .string(item.worker), .integer(append.fence),
-            .integer(append.firstSequence), .integer(append.entries.count),
-            .integer(append.firstSequence + UInt64(append.entries.count)), .integer(append.version),
-            append.isPlain ? "1" : "0", append.closes && append.malformed == nil ? "1" : "0",
-        ]
-        for (offset, entry) in append.entries.enumerated() {
-            arguments.append(.integer(entry.fence))
-            arguments.append(.integer(append.firstSequence + UInt64(offset)))
-            arguments.append(.data(entry.bytes))
         }
     }
 

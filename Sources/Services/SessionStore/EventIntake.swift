@@ -79,8 +79,8 @@ struct EventIntake {
 }
 
 extension EventIntake.Prepared {
-    /// Nothing was dropped, and everything has the owner's own fence: the usual append.
-    var isPlain: Bool { entries.allSatisfy { $0.fence == fence && !$0.bytes.isEmpty } }
+    /// There are events, none was dropped, and all have the owner's own fence: the usual append.
+    var isPlain: Bool { !entries.isEmpty && entries.allSatisfy { $0.fence == fence && !$0.bytes.isEmpty } }
 
     /// Dropped events belong to the fence of the event behind them, so that they do not get in its way.
     fileprivate mutating func fill(_ count: Int, fence: UInt64) {

@@ -29,7 +29,7 @@ final class OwnerConnection: Sendable {
     }
 
     /// Sessions in one script call: keeps Redis responsive for others.
-    private static let renewalChunk = 500
+    private static let renewalChunk = 200
     /// Every so many renewals the keys' life is prolonged; it is far longer than that takes.
     private static let prolongEvery: UInt64 = 30
     /// Answers that may wait for a worker to read them.
@@ -131,9 +131,7 @@ final class OwnerConnection: Sendable {
         let (chunks, unknown) = chunks(of: renew.sessions)
         do {
             let lost = try await withThrowingTaskGroup(of: [String].self) { group in
-                for (partition, held) in chunks {
-                    group.addTask { try await self.renew(partition, held, hello, count) }
-                }
+                for held in chunks { group.addTask { try await self.renew(held, hello, count) } }
                 return try await group.reduce(into: unknown) { $0 += $1 }
             }
             parts.directory.metrics.renewed.increment(by: renew.sessions.count - lost.count)
@@ -154,46 +152,45 @@ final class OwnerConnection: Sendable {
         }
     }
 
-    /// By partition; and the names that are no session's.
-    private func chunks(of sessions: [StoreHeld]) -> ([(Int, [(KnownSession, StoreHeld)])], unknown: [String]) {
-        var known: [Int: [(KnownSession, StoreHeld)]] = [:]
+    /// In chunks; and the names that are no session's.
+    private func chunks(of sessions: [StoreHeld]) -> ([[(KnownSession, StoreHeld)]], unknown: [String]) {
+        var known: [(KnownSession, StoreHeld)] = []
         var unknown: [String] = []
         for held in sessions {
             if let session = intake.session(held.session) {
-                known[session.id.partition, default: []].append((session, held))
+                known.append((session, held))
             } else {
                 unknown.append(held.session)
             }
         }
-        let chunks = known.flatMap { partition, held in
-            stride(from: 0, to: held.count, by: Self.renewalChunk).map {
-                (partition, Array(held[$0..<min($0 + Self.renewalChunk, held.count)]))
-            }
+        let chunks = stride(from: 0, to: known.count, by: Self.renewalChunk).map {
+            Array(known[$0..<min($0 + Self.renewalChunk, known.count)])
         }
         return (chunks, unknown)
     }
 
     /// Returns the sessions lost. Owners of logs that have lost events are told on the way: they have them and append them again.
     private func renew(
-        _ partition: Int, _ held: [(KnownSession, StoreHeld)], _ hello: StoreHello, _ count: UInt64
+        _ held: [(KnownSession, StoreHeld)], _ hello: StoreHello, _ count: UInt64
     ) async throws -> [String] {
         let settings = parts.directory.settings
-        var keys = [RedisKeys.leases(partition: partition)]
+        var keys = ScriptKeys()
         var arguments: [RedisArgument] = [
             .string(hello.worker), .string(hello.address), .integer(settings.lease), .integer(settings.life),
             .integer(settings.restorableAge),
         ]
         for (session, held) in held {
-            keys.append(session.header)
-            keys.append(session.log)
+            let partition = session.id.partition
+            let leases = keys.place(of: partition) { $0.add(RedisKeys.leases(partition: partition)) }
             // Spread over the renewals, so that they do not all fall on one.
             let prolongs = (count &+ held.fence) % Self.prolongEvery == 0
+            let header = prolongs ? keys.add(session.header, session.log) : keys.add(session.header)
             arguments += [
-                .string(held.session), .string(held.tenant), .integer(held.fence), .integer(held.nextSequence),
-                prolongs ? "1" : "0",
+                .integer(header), .integer(leases), .string(held.session), .string(held.tenant), .integer(held.fence),
+                .integer(held.nextSequence), prolongs ? "1" : "0",
             ]
         }
-        let reply = try await parts.directory.run(StoreScripts.renew, keys: keys, arguments: arguments).array ?? []
+        let reply = try await parts.directory.run(StoreScripts.renew, keys: keys.all, arguments: arguments).array ?? []
         guard reply.count == 2 else { throw StoreFailure.unexpected }
         tellBehind(reply[1].array?.compactMap(\.integer) ?? [], held.map(\.1))
         return reply[0].array?.compactMap(\.string) ?? []

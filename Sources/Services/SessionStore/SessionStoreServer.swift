@@ -1,7 +1,7 @@
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
 package import Logging
-package import NIOCore
+package import NIOPosix
 package import RedisClient
 package import SessionLog
 package import Telemetry
@@ -17,16 +17,19 @@ package final class SessionStoreServer: Sendable {
     private let tail: StreamTail
     private let condition: RedisCondition
     private let stopSignal = StopSignal()
+    private let executor: EventLoopExecutor
 
     /// - Parameters:
     ///   - host: an IP address to listen on
     ///   - port: 0 takes a free one; `address` says which
-    ///   - eventLoop: Redis and the batches live on it
+    ///   - eventLoops: one, on which everything happens; of more, the others take connections
     package init(
         host: String, port: Int, redis configuration: RedisConfiguration, settings: StoreSettings = StoreSettings(),
-        security: StoreSecurity = .plaintext, eventLoop: any EventLoop, metrics registry: MetricsRegistry,
-        logger: Logger
+        security: StoreSecurity = .plaintext, eventLoops: MultiThreadedEventLoopGroup,
+        metrics registry: MetricsRegistry, logger: Logger
     ) {
+        let eventLoop = eventLoops.next()
+        executor = EventLoopExecutor(eventLoop)
         var configuration = configuration
         connectionName = "session-store-\(UInt32.random(in: .min ... .max))"
         configuration.name = connectionName
@@ -48,7 +51,7 @@ package final class SessionStoreServer: Sendable {
             stop: stopSignal)
         transport = HTTP2ServerTransport.Posix(
             address: host.contains(":") ? .ipv6(host: host, port: port) : .ipv4(host: host, port: port),
-            transportSecurity: security.server)
+            transportSecurity: security.server, eventLoopGroup: eventLoops)
         server = GRPCServer(
             transport: transport,
             services: [StoreService(parts: parts, follower: SessionFollower(directory: directory, tail: tail))])
@@ -70,6 +73,10 @@ package final class SessionStoreServer: Sendable {
 
     /// Serves until `stop()` is called, or the task is cancelled.
     package func run() async throws {
+        try await withTaskExecutorPreference(executor) { try await serve() }
+    }
+
+    private func serve() async throws {
         redis.start()
         // Not needed for running, and without Redis not possible: each script is then sent with its first call.
         try? await redis.load(StoreScripts.all)

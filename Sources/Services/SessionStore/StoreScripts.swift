@@ -1,6 +1,6 @@
 import RedisClient
 
-/// The Lua scripts by which hot session state changes. Each touches the keys of one partition, so that it is atomic.
+/// The Lua scripts by which hot session state changes.
 ///
 /// Numbers in Lua are doubles: fences (milliseconds since 1970) and sequences are far below 2^53 and exact.
 enum StoreScripts {
@@ -74,10 +74,11 @@ enum StoreScripts {
             return {'claimed', fence, redis.call('HGETALL', KEYS[1]), redis.call('XRANGE', KEYS[2], '-', '+')}
             """)
 
-    /// KEYS archive, leases, then per append: header, log. ARGV life after the close, restorable age, then per append: tenant, session,
-    /// worker, fence, first sequence, number of events, first sequence behind them, version, whether it is plain (all events have the
-    /// owner's fence, none is empty), whether it closes, then per event: fence, sequence, bytes (empty: dropped by its owner).
-    /// Returns per append: outcome, next sequence.
+    /// KEYS of any order: archive and leases of each partition, header and log of each session. ARGV life after the close, restorable age,
+    /// then per append: place of the header in KEYS (the log stands behind it), place of the archive (the leases stand behind it), whether it
+    /// is plain (all events have the owner's fence, none is empty), whether it closes, tenant, session, fence, first sequence, number of
+    /// events, first sequence behind them, version, worker, then per event: its fence unless the append is plain, its bytes (empty: dropped by
+    /// its owner). Returns per append: outcome, next sequence.
     ///
     /// An event is stored when it follows the last one: the same fence and the next sequence, or a higher fence and no gap. What is stored
     /// already is passed over. The archive is written first: if memory ends between the two, an entry there is harmless, a missing one is not.
@@ -86,79 +87,80 @@ enum StoreScripts {
     static let append = RedisScript(
         """
         local results, call = {}, redis.call
-        local archive = KEYS[1]
 
         local function int(x) return string.format('%.0f', x) end
 
-        local function store(log, tenant, session, fence, sequence, bytes)
-          call('XADD', archive, '*', 'session', session, 'fence', fence, 'sequence', sequence, 'tenant', tenant, 'event', bytes)
-          local added = redis.pcall('XADD', log, fence .. '-' .. sequence, 'event', bytes)
+        local function store(a, fence, sequence, bytes)
+          call('XADD', KEYS[tonumber(ARGV[a + 1])], '*', 'session', ARGV[a + 5], 'fence', fence, 'sequence', sequence, 'tenant', ARGV[a + 4],
+            'event', bytes)
+          local added = redis.pcall('XADD', KEYS[ARGV[a] + 1], fence .. '-' .. sequence, 'event', bytes)
           if type(added) == 'table' and added.err and not string.find(added.err, 'equal or smaller') then error(added.err) end
         end
 
         -- Returns the outcome and the next sequence.
-        local function append(header, log, a, e, h)
-          local tenant, session, worker, fence = ARGV[a], ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3])
-          local first, count, version = tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5]), tonumber(ARGV[a + 7])
+        local function append(header, a, h, isPlain)
+          local fence, first, count, version = tonumber(ARGV[a + 6]), tonumber(ARGV[a + 7]), tonumber(ARGV[a + 8]), tonumber(ARGV[a + 10])
           if not h[1] and first > 1 then
             -- Its owner may restore it, if it has the log from the beginning.
             local t = call('TIME')
             if math.abs(t[1] * 1000 + math.floor(t[2] / 1000) - fence) < tonumber(ARGV[2]) then return 'behind', 1 end
           end
-          if not h[1] or h[1] ~= tenant then return 'gone', 0 end
+          if not h[1] or h[1] ~= ARGV[a + 4] then return 'gone', 0 end
           if fence < tonumber(h[2]) then return 'fenced', 0 end
           local last, next = tonumber(h[4]), tonumber(h[5])
           if h[3] == 'closed' then return first + count > next and 'gone' or 'stored', next end
-          if fence > tonumber(h[2]) then call('HSET', header, 'fence', int(fence), 'owner', worker) end
+          if fence > tonumber(h[2]) then call('HSET', header, 'fence', int(fence), 'owner', ARGV[a + 11]) end
           local outcome, before = 'stored', next
-          for i = e, e + 3 * count - 1, 3 do
-            local f, sequence = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
-            if f > last or f == last and sequence >= next then
+          for i = 0, count - 1 do
+            local e = a + 12 + (isPlain and i or 2 * i)
+            local f, bytes = ARGV[isPlain and a + 6 or e], ARGV[isPlain and e or e + 1]
+            local sequence = first + i
+            if tonumber(f) > last or tonumber(f) == last and sequence >= next then
               if sequence > next then
                 outcome = 'behind'
                 break
               end
-              if #ARGV[i + 2] > 0 then store(log, tenant, session, ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
-              last, next = f, sequence + 1
+              if #bytes > 0 then store(a, f, int(sequence), bytes) end
+              last, next = tonumber(f), sequence + 1
             end
           end
           if next ~= before or last ~= tonumber(h[4]) then
             call('HSET', header, 'next', int(next), 'last_fence', int(last))
-            if version > tonumber(h[6]) then call('HSET', header, 'version', ARGV[a + 7]) end
+            if version > tonumber(h[6]) then call('HSET', header, 'version', ARGV[a + 10]) end
           end
           return outcome, next
         end
 
-        local k, a = 3, 3
-        while KEYS[k] do
-          local header, log = KEYS[k], KEYS[k + 1]
-          local fence, after, e = ARGV[a + 3], ARGV[a + 6], a + 10
+        local a, ends = 3, #ARGV
+        while a <= ends do
+          local header, isPlain, count = KEYS[tonumber(ARGV[a])], ARGV[a + 2] == '1', tonumber(ARGV[a + 8])
+          local fence, first, after = ARGV[a + 6], ARGV[a + 7], ARGV[a + 9]
           local h = call('HMGET', header, 'tenant', 'fence', 'status', 'last_fence', 'next', 'version')
           local outcome, next = 'stored', after
-          if ARGV[a + 8] == '1' and h[2] == fence and h[4] == fence and h[5] == ARGV[a + 4] and h[6] == ARGV[a + 7]
-            and h[1] == ARGV[a] and h[3] == 'open' then
-            for i = e, e + 3 * tonumber(ARGV[a + 5]) - 1, 3 do
-              store(log, h[1], ARGV[a + 1], fence, ARGV[i + 1], ARGV[i + 2])
-            end
+          if isPlain and h[2] == fence and h[4] == fence and h[5] == first and h[6] == ARGV[a + 10] and h[1] == ARGV[a + 4]
+            and h[3] == 'open' then
+            store(a, fence, first, ARGV[a + 12])
+            for i = 1, count - 1 do store(a, fence, int(first + i), ARGV[a + 12 + i]) end
             call('HSET', header, 'next', after)
           else
-            outcome, next = append(header, log, a, e, h)
+            outcome, next = append(header, a, h, isPlain)
             next = int(next)
           end
-          if ARGV[a + 9] == '1' and outcome == 'stored' and h[3] == 'open' then
+          if ARGV[a + 3] == '1' and outcome == 'stored' and h[3] == 'open' then
             call('HSET', header, 'status', 'closed')
-            call('ZREM', KEYS[2], ARGV[a + 1])
+            call('ZREM', KEYS[ARGV[a + 1] + 1], ARGV[a + 5])
             call('PEXPIRE', header, ARGV[1])
-            call('PEXPIRE', log, ARGV[1])
+            call('PEXPIRE', KEYS[ARGV[a] + 1], ARGV[1])
           end
           results[#results + 1] = outcome
           results[#results + 1] = next
-          k, a = k + 2, e + 3 * tonumber(ARGV[a + 5])
+          a = a + 12 + (isPlain and count or 2 * count)
         end
         return results
         """)
 
-    /// KEYS leases, then per session: header, log. ARGV worker, address, lease, life, restorable age, then per session: session, tenant,
+    /// KEYS of any order: leases of each partition, header of each session, and behind it the log where the keys' life is to be prolonged. ARGV
+    /// worker, address, lease, life, restorable age, then per session: place of the header in KEYS, place of the leases, session, tenant,
     /// fence, next sequence as its owner knows it (0: it does not say), whether to prolong the keys' life.
     ///
     /// Returns {the sessions lost, places and next sequences of those whose log has lost events}: a place is counted from 1. A session that is
@@ -167,40 +169,39 @@ enum StoreScripts {
         now + """
             local lost, behind, leases = {}, {}, {}
             local ends = int(now + ARGV[3])
-            for i = 0, (#KEYS - 1) / 2 - 1 do
-              local header, log, a = KEYS[2 + 2 * i], KEYS[3 + 2 * i], 6 + 5 * i
-              local session, fence = ARGV[a], tonumber(ARGV[a + 2])
+            for a = 6, #ARGV, 7 do
+              local header, session, fence = KEYS[tonumber(ARGV[a])], ARGV[a + 2], tonumber(ARGV[a + 4])
               local h = redis.call('HMGET', header, 'tenant', 'fence', 'status', 'owner', 'address', 'next')
               if not h[1] then
                 if math.abs(now - fence) < tonumber(ARGV[5]) then
-                  behind[#behind + 1] = i + 1
+                  behind[#behind + 1] = (a - 6) / 7 + 1
                   behind[#behind + 1] = 1
                 else
                   lost[#lost + 1] = session
                 end
-              elseif h[1] ~= ARGV[a + 1] or fence < tonumber(h[2]) then
+              elseif h[1] ~= ARGV[a + 3] or fence < tonumber(h[2]) then
                 lost[#lost + 1] = session
               elseif h[3] == 'closed' then
-                if fence > tonumber(h[2]) or h[6] ~= ARGV[a + 3] then lost[#lost + 1] = session end
+                if fence > tonumber(h[2]) or h[6] ~= ARGV[a + 5] then lost[#lost + 1] = session end
               else
                 if fence > tonumber(h[2]) or h[4] ~= ARGV[1] or h[5] ~= ARGV[2] then
                   redis.call('HSET', header, 'fence', int(fence), 'owner', ARGV[1], 'address', ARGV[2])
                 end
-                if h[6] ~= ARGV[a + 3] and tonumber(h[6]) < tonumber(ARGV[a + 3]) then
-                  behind[#behind + 1] = i + 1
+                if h[6] ~= ARGV[a + 5] and tonumber(h[6]) < tonumber(ARGV[a + 5]) then
+                  behind[#behind + 1] = (a - 6) / 7 + 1
                   behind[#behind + 1] = tonumber(h[6])
                 end
-                leases[#leases + 1] = ends
-                leases[#leases + 1] = session
-                if ARGV[a + 4] == '1' then
+                local key = KEYS[tonumber(ARGV[a + 1])]
+                leases[key] = leases[key] or {}
+                table.insert(leases[key], ends)
+                table.insert(leases[key], session)
+                if ARGV[a + 6] == '1' then
                   redis.call('PEXPIRE', header, ARGV[4])
-                  redis.call('PEXPIRE', log, ARGV[4])
+                  redis.call('PEXPIRE', KEYS[ARGV[a] + 1], ARGV[4])
                 end
               end
             end
-            for i = 1, #leases, 1000 do
-              redis.call('ZADD', KEYS[1], unpack(leases, i, math.min(i + 999, #leases)))
-            end
+            for key, members in pairs(leases) do redis.call('ZADD', key, unpack(members)) end
             return {lost, behind}
             """)
 

@@ -4,7 +4,7 @@ package import SessionLog
 package struct StoreSettings: Sendable {
     /// Partitions of this region's keys; part of every session id, so that it may only grow.
     package var partitions = 16
-    /// The least time between two batches of a partition, in milliseconds.
+    /// The least time between two batches, in milliseconds.
     package var batchInterval: Int64 = 3
     /// Events in one batch.
     package var batchEvents = 512

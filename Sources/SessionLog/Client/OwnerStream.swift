@@ -203,7 +203,9 @@ package final class OwnerStream: Sendable {
                 state.dirty = []
                 state.answers = []
             }
-            return (state.dirty.compactMap { state.sessions[$0] }, state.answers, takeRenewal(&state))
+            let renewal = takeRenewal(&state)
+            let dirty = renewal == nil ? state.dirty.compactMap { state.sessions[$0] } : Array(state.sessions.values)
+            return (dirty, state.answers, renewal)
         }
         let appends = dirty.flatMap(appends(of:))
         var messages: [StoreOwnerMessage] = []

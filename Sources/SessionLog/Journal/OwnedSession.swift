@@ -80,7 +80,9 @@ package final class OwnedSession: SessionJournal {
             state.waiting.append((sequence, callback))
             return nil
         }
-        if let outcome { eventLoop.execute { callback(outcome) } }
+        if let outcome { return eventLoop.execute { callback(outcome) } }
+        // It may be telemetry, which is not sent by itself.
+        wake(self, false)
     }
 
     package func close() {

@@ -133,7 +133,8 @@ struct SessionOutbox {
         if isRefused { markDropped(sequence) } else { waitingBytes += bytes.count }
         if waitingBytes > limits.softBytes { dropTelemetry() }
         guard waitingBytes <= limits.hardBytes else { return lose(.overflow) }
-        return [.send]
+        // Nobody waits for telemetry, and behind the next turn or sentence it costs next to nothing; the next renewal takes what is left.
+        return isTelemetry ? [] : [.send]
     }
 
     /// Nothing more is appended.
