@@ -1,11 +1,11 @@
-/// The keys of hot session state in Redis. All keys that one script touches share the partition's hash tag.
+/// The keys of hot session state in Redis.
 package enum RedisKeys {
     /// Hash: tenant, agent, backend, status, owner, address, fence, next, last_fence, version.
     package static func session(_ id: SessionID) -> String { "\(prefix(id.partition)):session:\(id)" }
     /// Stream: the session log. Entry ids are `fence-sequence`, the one field is `event`.
     package static func log(_ id: SessionID) -> String { "\(prefix(id.partition)):log:\(id)" }
     /// Sorted set: session id by the end of its lease, in milliseconds of Redis time.
-    package static func leases(partition: Int) -> String { "\(prefix(partition)):leases" }
+    package static let leases = "parley:leases"
     /// Stream for the archivers' consumer group. Fields: session, fence, sequence, tenant, event.
     package static func archive(partition: Int) -> String { "\(prefix(partition)):archive" }
     /// Hash: a command to a session and its outcome.

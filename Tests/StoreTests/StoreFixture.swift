@@ -150,8 +150,7 @@ final class StoreFixture: Sendable {
 
     /// The session's lease as if its owner had been gone for ever.
     func endLease(of session: String) async throws {
-        let leases = RedisKeys.leases(partition: try SessionID(session).partition)
-        _ = try await redis.send(RedisCommand("ZADD", .string(leases), "1", .string(session)))
+        _ = try await redis.send(RedisCommand("ZADD", .string(RedisKeys.leases), "1", .string(session)))
     }
 
     /// What the archive stream has of a session, in order of arrival.

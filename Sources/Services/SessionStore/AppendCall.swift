@@ -3,21 +3,21 @@ import SessionLog
 
 /// Keys and arguments of one call of `StoreScripts.append`.
 struct AppendCall {
-    private(set) var keys = ScriptKeys()
+    private(set) var keys = [RedisKeys.leases]
     private(set) var arguments: [RedisArgument]
+    /// Places of the partitions' archives in `keys`, from 1.
+    private var archives: [Int: Int] = [:]
 
     init(_ settings: StoreSettings) {
         arguments = [.integer(settings.life), .integer(settings.restorableAge)]
     }
 
     mutating func add(_ append: EventIntake.Prepared, worker: String) {
-        let partition = append.session.id.partition
-        let place = keys.place(of: partition) {
-            $0.add(RedisKeys.archive(partition: partition), RedisKeys.leases(partition: partition))
-        }
+        let archive = archive(of: append.session.id.partition)
+        keys += [append.session.header, append.session.log]
         let isPlain = append.isPlain
         arguments += [
-            .integer(keys.add(append.session.header, append.session.log)), .integer(place), isPlain ? "1" : "0",
+            .integer(keys.count - 1), .integer(archive), isPlain ? "1" : "0",
             append.closes && append.malformed == nil ? "1" : "0", .string(append.tenant), .string(append.session.name),
             .integer(append.fence), .integer(append.firstSequence), .integer(append.entries.count),
             .integer(append.firstSequence + UInt64(append.entries.count)), .integer(append.version), .string(worker),
@@ -26,5 +26,12 @@ struct AppendCall {
             if !isPlain { arguments.append(.integer(entry.fence)) }
             arguments.append(.data(entry.bytes))
         }
+    }
+
+    private mutating func archive(of partition: Int) -> Int {
+        if let place = archives[partition] { return place }
+        keys.append(RedisKeys.archive(partition: partition))
+        archives[partition] = keys.count
+        return keys.count
     }
 }

@@ -86,7 +86,7 @@ actor AppendCoordinator {
         var call = AppendCall(settings)
         for item in items { call.add(item.append, worker: item.worker) }
         metrics.batches.increment()
-        redis.run(StoreScripts.append, keys: call.keys.all, arguments: call.arguments) { [weak self] result in
+        redis.run(StoreScripts.append, keys: call.keys, arguments: call.arguments) { [weak self] result in
             self?.assumeIsolated { coordinator in
                 coordinator.answered(items, result)
                 coordinator.batcher.finished()
@@ -116,7 +116,7 @@ actor AppendCoordinator {
     private func restore(_ item: Item, _ opening: EventIntake.Prepared.Opening) {
         let append = item.append
         let keys = [
-            append.session.header, append.session.log, RedisKeys.leases(partition: append.session.id.partition),
+            append.session.header, append.session.log, RedisKeys.leases,
             RedisKeys.archive(partition: append.session.id.partition),
         ]
         let arguments: [RedisArgument] = [

@@ -174,23 +174,21 @@ final class OwnerConnection: Sendable {
         _ held: [(KnownSession, StoreHeld)], _ hello: StoreHello, _ count: UInt64
     ) async throws -> [String] {
         let settings = parts.directory.settings
-        var keys = ScriptKeys()
+        var keys = [RedisKeys.leases]
         var arguments: [RedisArgument] = [
             .string(hello.worker), .string(hello.address), .integer(settings.lease), .integer(settings.life),
             .integer(settings.restorableAge),
         ]
         for (session, held) in held {
-            let partition = session.id.partition
-            let leases = keys.place(of: partition) { $0.add(RedisKeys.leases(partition: partition)) }
             // Spread over the renewals, so that they do not all fall on one.
             let prolongs = (count &+ held.fence) % Self.prolongEvery == 0
-            let header = prolongs ? keys.add(session.header, session.log) : keys.add(session.header)
+            keys += [session.header, session.log]
             arguments += [
-                .integer(header), .integer(leases), .string(held.session), .string(held.tenant), .integer(held.fence),
+                .string(held.session), .string(held.tenant), .integer(held.fence),
                 .integer(held.nextSequence), prolongs ? "1" : "0",
             ]
         }
-        let reply = try await parts.directory.run(StoreScripts.renew, keys: keys.all, arguments: arguments).array ?? []
+        let reply = try await parts.directory.run(StoreScripts.renew, keys: keys, arguments: arguments).array ?? []
         guard reply.count == 2 else { throw StoreFailure.unexpected }
         tellBehind(reply[1].array?.compactMap(\.integer) ?? [], held.map(\.1))
         return reply[0].array?.compactMap(\.string) ?? []

@@ -24,7 +24,7 @@ struct SessionDirectory: Sendable {
         let reply = try await run(
             StoreScripts.open,
             keys: [
-                RedisKeys.session(session), RedisKeys.log(session), RedisKeys.leases(partition: session.partition),
+                RedisKeys.session(session), RedisKeys.log(session), RedisKeys.leases,
                 RedisKeys.archive(partition: session.partition),
                 RedisKeys.open(partition: session.partition, tenant: request.tenant, key: request.idempotencyKey),
             ],
@@ -90,7 +90,7 @@ struct SessionDirectory: Sendable {
         let session = try id(request.session)
         let reply = try await run(
             StoreScripts.claim,
-            keys: [RedisKeys.session(session), RedisKeys.log(session), RedisKeys.leases(partition: session.partition)],
+            keys: [RedisKeys.session(session), RedisKeys.log(session), RedisKeys.leases],
             arguments: [
                 .string(request.tenant), .string(request.session), .string(request.worker), .string(request.address),
                 .integer(request.seenFence), .integer(request.highestFence), .integer(settings.lease),
@@ -166,22 +166,11 @@ struct SessionDirectory: Sendable {
         }
     }
 
-    /// Sessions whose lease ended at or before this time of Redis, of all partitions the longest ago first.
+    /// Sessions whose lease ended at or before this time of Redis, the longest ago first.
     private func expired(before latest: Int64, limit: Int) async throws -> [String] {
-        let replies = try await pipeline(
-            (0..<settings.partitions).map { partition in
-                RedisCommand(
-                    "ZRANGEBYSCORE", .string(RedisKeys.leases(partition: partition)), "-inf", .integer(latest),
-                    "WITHSCORES", "LIMIT", "0", .integer(limit))
-            })
-        var found: [(name: String, end: Double)] = []
-        for reply in replies {
-            let parts = reply.array?.compactMap(\.string) ?? []
-            for index in stride(from: 0, to: parts.count - 1, by: 2) {
-                found.append((parts[index], Double(parts[index + 1]) ?? 0))
-            }
-        }
-        return found.sorted { $0.end < $1.end }.prefix(limit).map(\.name)
+        let command = RedisCommand(
+            "ZRANGEBYSCORE", .string(RedisKeys.leases), "-inf", .integer(latest), "LIMIT", "0", .integer(limit))
+        return try await pipeline([command]).first?.array?.compactMap(\.string) ?? []
     }
 
     /// Leases whose session is gone or closed are removed on the way.
@@ -190,18 +179,18 @@ struct SessionDirectory: Sendable {
         guard !sessions.isEmpty else { return [] }
         let replies = try await pipeline(sessions.map { RedisCommand("HGETALL", .string(RedisKeys.session($0))) })
         var headers: [StoreHeader] = []
-        var stale: [RedisCommand] = []
+        var stale: [RedisArgument] = []
         for (session, reply) in zip(sessions, replies) {
             let header = Self.header(session.description, reply.dictionary ?? [:])
             if header.status == "open" {
                 headers.append(header)
             } else {
-                stale.append(
-                    RedisCommand(
-                        "ZREM", .string(RedisKeys.leases(partition: session.partition)), .string(session.description)))
+                stale.append(.string(session.description))
             }
         }
-        if !stale.isEmpty { _ = try await pipeline(stale) }
+        if !stale.isEmpty {
+            _ = try await pipeline([RedisCommand([RedisArgument("ZREM"), .string(RedisKeys.leases)] + stale)])
+        }
         return headers
     }
 

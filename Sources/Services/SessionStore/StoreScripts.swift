@@ -1,6 +1,7 @@
 import RedisClient
 
-/// The Lua scripts by which hot session state changes.
+/// The Lua scripts by which hot session state changes. The fields of a header that every append and renewal reads are written first, since Redis
+/// looks for a field from the beginning.
 ///
 /// Numbers in Lua are doubles: fences (milliseconds since 1970) and sequences are far below 2^53 and exact.
 enum StoreScripts {
@@ -23,8 +24,8 @@ enum StoreScripts {
               if existing then return {0, existing} end
               redis.call('SET', KEYS[5], ARGV[2], 'PX', ARGV[7])
             end
-            redis.call('HSET', KEYS[1], 'tenant', ARGV[1], 'agent', ARGV[3], 'backend', ARGV[4], 'status', 'open', 'owner', '',
-              'address', '', 'fence', 1, 'last_fence', 1, 'next', 2, 'version', ARGV[6])
+            redis.call('HSET', KEYS[1], 'next', 2, 'fence', 1, 'last_fence', 1, 'status', 'open', 'version', ARGV[6], 'tenant', ARGV[1],
+              'owner', '', 'address', '', 'backend', ARGV[4], 'agent', ARGV[3])
             redis.call('XADD', KEYS[4], '*', 'session', ARGV[2], 'fence', 1, 'sequence', 1, 'tenant', ARGV[1], 'event', ARGV[5])
             redis.call('XADD', KEYS[2], '1-1', 'event', ARGV[5])
             redis.call('ZADD', KEYS[3], int(now + ARGV[8]), ARGV[2])
@@ -47,8 +48,8 @@ enum StoreScripts {
             if redis.call('EXISTS', KEYS[1]) == 1 then return 2 end
             if math.abs(now - tonumber(ARGV[10])) >= tonumber(ARGV[11]) then return 0 end
             redis.call('DEL', KEYS[2])
-            redis.call('HSET', KEYS[1], 'tenant', ARGV[1], 'agent', ARGV[3], 'backend', ARGV[4], 'status', 'open', 'owner', ARGV[9],
-              'address', '', 'fence', ARGV[10], 'last_fence', 1, 'next', 2, 'version', ARGV[6])
+            redis.call('HSET', KEYS[1], 'next', 2, 'fence', ARGV[10], 'last_fence', 1, 'status', 'open', 'version', ARGV[6],
+              'tenant', ARGV[1], 'owner', ARGV[9], 'address', '', 'backend', ARGV[4], 'agent', ARGV[3])
             redis.call('XADD', KEYS[4], '*', 'session', ARGV[2], 'fence', 1, 'sequence', 1, 'tenant', ARGV[1], 'event', ARGV[5])
             redis.call('XADD', KEYS[2], '1-1', 'event', ARGV[5])
             redis.call('ZADD', KEYS[3], int(now + ARGV[8]), ARGV[2])
@@ -74,9 +75,8 @@ enum StoreScripts {
             return {'claimed', fence, redis.call('HGETALL', KEYS[1]), redis.call('XRANGE', KEYS[2], '-', '+')}
             """)
 
-    /// KEYS of any order: archive and leases of each partition, header and log of each session. ARGV life after the close, restorable age,
-    /// then per append: place of the header in KEYS (the log stands behind it), place of the archive (the leases stand behind it), whether it
-    /// is plain (all events have the owner's fence, none is empty), whether it closes, tenant, session, fence, first sequence, number of
+    /// KEYS leases, then in any order the archive of each partition, header and log of each session. ARGV life after the close, restorable age,
+    /// then per append: place of the header in KEYS (the log stands behind it), place of the archive, whether it is plain (all events have the owner's fence, none is empty), whether it closes, tenant, session, fence, first sequence, number of
     /// events, first sequence behind them, version, worker, then per event: its fence unless the append is plain, its bytes (empty: dropped by
     /// its owner). Returns per append: outcome, next sequence.
     ///
@@ -148,7 +148,7 @@ enum StoreScripts {
           end
           if ARGV[a + 3] == '1' and outcome == 'stored' and h[3] == 'open' then
             call('HSET', header, 'status', 'closed')
-            call('ZREM', KEYS[ARGV[a + 1] + 1], ARGV[a + 5])
+            call('ZREM', KEYS[1], ARGV[a + 5])
             call('PEXPIRE', header, ARGV[1])
             call('PEXPIRE', KEYS[ARGV[a] + 1], ARGV[1])
           end
@@ -159,8 +159,7 @@ enum StoreScripts {
         return results
         """)
 
-    /// KEYS of any order: leases of each partition, header of each session, and behind it the log where the keys' life is to be prolonged. ARGV
-    /// worker, address, lease, life, restorable age, then per session: place of the header in KEYS, place of the leases, session, tenant,
+    /// KEYS leases, then per session: header, log. ARGV worker, address, lease, life, restorable age, then per session: session, tenant,
     /// fence, next sequence as its owner knows it (0: it does not say), whether to prolong the keys' life.
     ///
     /// Returns {the sessions lost, places and next sequences of those whose log has lost events}: a place is counted from 1. A session that is
@@ -169,39 +168,38 @@ enum StoreScripts {
         now + """
             local lost, behind, leases = {}, {}, {}
             local ends = int(now + ARGV[3])
-            for a = 6, #ARGV, 7 do
-              local header, session, fence = KEYS[tonumber(ARGV[a])], ARGV[a + 2], tonumber(ARGV[a + 4])
+            for i = 1, (#KEYS - 1) / 2 do
+              local header, log, a = KEYS[2 * i], KEYS[2 * i + 1], 1 + 5 * i
+              local session, fence = ARGV[a], tonumber(ARGV[a + 2])
               local h = redis.call('HMGET', header, 'tenant', 'fence', 'status', 'owner', 'address', 'next')
               if not h[1] then
                 if math.abs(now - fence) < tonumber(ARGV[5]) then
-                  behind[#behind + 1] = (a - 6) / 7 + 1
+                  behind[#behind + 1] = i
                   behind[#behind + 1] = 1
                 else
                   lost[#lost + 1] = session
                 end
-              elseif h[1] ~= ARGV[a + 3] or fence < tonumber(h[2]) then
+              elseif h[1] ~= ARGV[a + 1] or fence < tonumber(h[2]) then
                 lost[#lost + 1] = session
               elseif h[3] == 'closed' then
-                if fence > tonumber(h[2]) or h[6] ~= ARGV[a + 5] then lost[#lost + 1] = session end
+                if fence > tonumber(h[2]) or h[6] ~= ARGV[a + 3] then lost[#lost + 1] = session end
               else
                 if fence > tonumber(h[2]) or h[4] ~= ARGV[1] or h[5] ~= ARGV[2] then
                   redis.call('HSET', header, 'fence', int(fence), 'owner', ARGV[1], 'address', ARGV[2])
                 end
-                if h[6] ~= ARGV[a + 5] and tonumber(h[6]) < tonumber(ARGV[a + 5]) then
-                  behind[#behind + 1] = (a - 6) / 7 + 1
+                if h[6] ~= ARGV[a + 3] and tonumber(h[6]) < tonumber(ARGV[a + 3]) then
+                  behind[#behind + 1] = i
                   behind[#behind + 1] = tonumber(h[6])
                 end
-                local key = KEYS[tonumber(ARGV[a + 1])]
-                leases[key] = leases[key] or {}
-                table.insert(leases[key], ends)
-                table.insert(leases[key], session)
-                if ARGV[a + 6] == '1' then
+                leases[#leases + 1] = ends
+                leases[#leases + 1] = session
+                if ARGV[a + 4] == '1' then
                   redis.call('PEXPIRE', header, ARGV[4])
-                  redis.call('PEXPIRE', KEYS[ARGV[a] + 1], ARGV[4])
+                  redis.call('PEXPIRE', log, ARGV[4])
                 end
               end
             end
-            for key, members in pairs(leases) do redis.call('ZADD', key, unpack(members)) end
+            if #leases > 0 then redis.call('ZADD', KEYS[1], unpack(leases)) end
             return {lost, behind}
             """)
 

@@ -2,6 +2,7 @@ package import Foundation
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
 package import Logging
+import NIOCore
 import SwiftProtobuf
 import Synchronization
 
@@ -44,7 +45,7 @@ package final class StoreClient: Sendable {
             replicas = try addresses.map { address in
                 GRPCClient(
                     transport: try .http2NIOPosix(
-                        target: .dns(host: address.host, port: address.port), transportSecurity: security.client,
+                        target: Self.target(address), transportSecurity: security.client,
                         config: .defaults { config in
                             // A replica that is gone without a word is noticed between two renewals.
                             config.connection.keepalive = .init(
@@ -60,6 +61,15 @@ package final class StoreClient: Sendable {
         self.addresses = addresses
         self.timeout = timeout
         self.logger = logger
+    }
+
+    /// The name in a certificate is compared with a host name, or with the address where the host is one.
+    private static func target(_ address: Address) -> any ResolvableTarget {
+        switch try? SocketAddress(ipAddress: address.host, port: address.port) {
+        case .v4: .ipv4(address: address.host, port: address.port)
+        case .v6: .ipv6(address: address.host, port: address.port)
+        case .unixDomainSocket, nil: .dns(host: address.host, port: address.port)
+        }
     }
 
     /// Keeps the connections up until the task is cancelled or `close()` is called. Calls work while it runs.
