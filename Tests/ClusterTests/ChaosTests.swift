@@ -9,11 +9,14 @@ extension ClusterTests {
     struct ChaosTests {
         /// A short run of `parley chaos`, which says itself what does not hold.
         @Test func conversationsSurviveWhatTheSeedBreaks() async throws {
-            let faults = ["kill-worker", "kill-store", "kill-archiver", "restart-postgres"]
+            let faults = [
+                "kill-worker", "stop-worker", "kill-store", "kill-archiver", "kill-dispatcher", "restart-redis",
+                "restart-postgres", "partition-worker", "drain-worker",
+            ]
             let outcome = try await Command.run(
                 Command.own("parley"),
                 [
-                    "chaos", "--seed", "3", "--calls", "4", "--duration", "60s", "--every", "8s", "--faults",
+                    "chaos", "--seed", "3", "--calls", "3", "--duration", "80s", "--every", "8s", "--faults",
                     faults.joined(separator: ","),
                 ])
             #expect(outcome.status == 0, "\(outcome.output)")

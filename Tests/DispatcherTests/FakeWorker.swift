@@ -91,7 +91,7 @@ final class FakeWorker: Sendable {
             }
         case .caller(let number, _, _, _): state.withLock { $0.messages.append(number) }
         case .detached(_, let isFinal): state.withLock { $0.detached.append(isFinal) }
-        case .throttled, .revoked, .watch: break
+        case .throttled, .taken, .revoked, .watch: break
         }
     }
 }

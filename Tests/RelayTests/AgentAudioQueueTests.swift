@@ -25,20 +25,23 @@ import Testing
         #expect(queue.deliveredReply == 0)
     }
 
-    @Test func aThrottledCallerGetsAtMost200MillisecondsLate() {
+    @Test func aThrottledCallerGetsAtMost500MillisecondsLate() {
         var queue = AgentAudioQueue()
         var actions: [AgentAudioQueue.Action] = []
         queue.writability(false) { actions.append($0) }
-        for index in 0..<20 {
+        for index in 0..<35 {
             queue.audio(fence: 1, reply: 1, firstSample: Int64(index) * 320, samples: 320, bytes: bytes(UInt8(index))) { actions.append($0) }
         }
         #expect(actions == [.throttle(true)])
         #expect(queue.droppedSamples == 10 * 320)
         actions = []
         queue.writability(true) { actions.append($0) }
-        #expect(actions.dropLast() == (10..<20).map { .send(bytes(UInt8($0)), text: false) }[...])
+        #expect(actions.dropLast() == (10..<35).map { .send(bytes(UInt8($0)), text: false) }[...])
         #expect(actions.last == .throttle(false))
-        #expect(queue.deliveredSample == 20 * 320)
+        #expect(queue.deliveredSample == 35 * 320)
+        #expect(queue.settledSamples == 35 * 320)
+        queue.workerChanged()
+        #expect(queue.settledSamples == 0)
     }
 
     @Test func clearOvertakesHeldAudioButKeepsControl() {
@@ -48,7 +51,9 @@ import Testing
         queue.audio(fence: 1, reply: 1, firstSample: 0, samples: 320, bytes: bytes(1)) { _ in }
         queue.control(fence: 1, text: true, bytes: bytes(2)) { _ in }
         queue.audio(fence: 1, reply: 2, firstSample: 0, samples: 320, bytes: bytes(3)) { _ in }
+        #expect(queue.settledSamples == 0)
         queue.clear(fence: 1, reply: 1, sample: 0) { _ in }
+        #expect(queue.settledSamples == 320)
         queue.writability(true) { actions.append($0) }
         #expect(actions == [.send(bytes(2), text: true), .send(bytes(3), text: false), .throttle(false)])
     }

@@ -12,7 +12,7 @@ import Testing
                 deliveredReply: 2, deliveredSample: 640, reservation: "r", weight: 0.05, reason: "takeover")),
         .caller(number: 9, arrivalMicroseconds: -5, text: true, bytes: ByteBuffer(string: "hello")),
         .caller(number: 10, arrivalMicroseconds: 5, text: false, bytes: ByteBuffer()),
-        .throttled(true), .throttled(false), .detached(reason: "gone, ümlaut", isFinal: true), .revoked(fence: .max), .watch(ticket: "t.w"),
+        .throttled(true), .throttled(false), .detached(reason: "gone, ümlaut", isFinal: true), .revoked(fence: .max), .watch(ticket: "t.w"), .taken(samples: 1_600),
     ]
     static let toRelay: [MessageToRelay] = [
         .accepted(fence: 1), .refused(code: .full, reason: "full"),

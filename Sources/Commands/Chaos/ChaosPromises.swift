@@ -4,11 +4,12 @@ enum ChaosPromises {
     private static let before: Int64 = 3_000_000_000
     private static let after: Int64 = 12_000_000_000
 
-    /// What a caller may notice of a fault. A dispatcher is the caller's own connection: what is in its sockets and
-    /// memory when it dies is lost, words of the caller as well as 200 ms of the agent's.
+    /// What a caller may notice of a fault. A dispatcher is the caller's own connection: what is in its sockets when it dies is lost, and where its
+    /// caller was speaking, what was said is cut.
     static func allowed(by kind: ChaosFault.Kind) -> Set<ChaosViolation.Kind> {
         switch kind {
-        case .killDispatcher, .stopDispatcher: [.cutTurn, .lostTurn, .saidAgain, .skippedWords]
+        case .killDispatcher: [.cutTurn, .lostTurn, .saidAgain, .skippedWords]
+        case .stopDispatcher: [.cutTurn, .lostTurn, .saidAgain]
         default: []
         }
     }

@@ -4,6 +4,8 @@ package import Audio
 package protocol MediaPort: AnyObject, Sendable {
     /// Sends the next samples of a reply, 16 kHz mono. `firstSample` counts from the reply's first sample.
     func play(_ samples: Span<Int16>, reply: ReplyNumber, firstSample: SessionTime)
+    /// How much of what was played has not gone to the client yet, as far as that is known. Nothing more is played while it is too much.
+    var untaken: SessionTime { get }
     /// The caller must stop hearing this reply and earlier ones at once; overtakes audio. `heard`: what of it counts as heard.
     func clear(reply: ReplyNumber, heard: SessionTime)
     /// Tells the client what happens, in the backend's own way; in order with the audio.

@@ -134,12 +134,18 @@ extension VoiceSession {
                 logMarks(of: sentence, isPartial: true)
             }
             guard let known = state.reply(number) else { continue }
-            let point = ResumePoint(known, delivered: playout.heardSoFar(of: number))
+            let point = ResumePoint(known, delivered: deliveredSoFar(of: number))
             if point.hasBegun { log(point.event(of: number)) }
             replies[number]?.generation?.cancel()
         }
         replies = replies.filter { !$0.value.isCommitted }
         discardSpeculation(nil)
+    }
+
+    /// By the clock, but not more than what went to the client.
+    private func deliveredSoFar(of number: ReplyNumber) -> SessionTime? {
+        guard let heard = playout.heardSoFar(of: number), let sent = playout.position(of: number) else { return nil }
+        return max(.zero, min(heard, sent - port.untaken))
     }
 
     // MARK: What the relay may forget

@@ -6,6 +6,9 @@ import Telemetry
 
 /// Caller audio in, session time, speech detection, agent audio out.
 extension VoiceSession {
+    /// Audio that nobody has taken: beyond this the network or the process that has the caller stands still, and so does the agent.
+    private static let longestUntaken = SessionTime.milliseconds(320)
+
     /// Audio of the caller, little-endian PCM16 of any rate and channel count, as it arrived.
     /// `isReplay`: it was spoken before this owner took the session, and goes through as fast as it can.
     package func callerAudio(_ bytes: ByteBuffer, sampleRate: Int, channels: Int, arrival nanoseconds: Int64, isReplay: Bool = false) {
@@ -77,7 +80,7 @@ extension VoiceSession {
     /// Sends what is due. Called by the tick, and at once when the first audio of a reply is there.
     func play(_ nanoseconds: Int64) {
         guard isLive else { return }
-        guard !isThrottled else { return playout.stall(nanoseconds) }
+        guard !isThrottled, port.untaken <= Self.longestUntaken else { return playout.stall(nanoseconds) }
         let port = port
         let events = playout.advance(to: nanoseconds) { samples, reply, first in
             port.play(samples, reply: reply, firstSample: first)

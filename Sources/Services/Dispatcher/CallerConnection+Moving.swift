@@ -49,6 +49,7 @@ extension CallerConnection {
         if let observation { service.watch?.cancel(observation) }
         observation = nil
         queue.workerChanged()
+        reportedSamples = 0
         var move = RelayMove(reason, since: .now())
         // A worker that lives has only lost the link: nobody can take the session as quickly.
         let isOnlyCut = reason == .takeover && service.watch?.isAlive(link.place.worker) == true

@@ -40,6 +40,10 @@ final class CallerConnection: WebSocketHandler {
     var deadline: Scheduled<Void>?
     private(set) var socket: WebSocket?
     private var messages: MessageLimiter?
+    /// Samples of agent audio that were reported to the worker as taken.
+    var reportedSamples: UInt64 = 0
+    /// 100 ms.
+    private static let reportEvery: UInt64 = 1_600
     private var isQueueBusy = false
     private var isWritabilityNews = false
 
@@ -133,6 +137,13 @@ final class CallerConnection: WebSocketHandler {
             queue.writability(socket.isWritable) { perform($0) }
         }
         isQueueBusy = false
+        reportTaken()
+    }
+
+    private func reportTaken() {
+        guard queue.settledSamples >= reportedSamples + Self.reportEvery, case .relaying(let link) = state else { return }
+        reportedSamples = queue.settledSamples
+        link.client.send(.taken(samples: reportedSamples))
     }
 
     func willFail(_ socket: WebSocket, _ closure: WebSocketClosure) {

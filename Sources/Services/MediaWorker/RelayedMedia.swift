@@ -15,6 +15,8 @@ final class RelayedMedia: MediaPort, @unchecked Sendable {
     private(set) var handled: UInt64 = 0
     private var released: UInt64 = 0
     private var dirty = false
+    private var sentSamples: UInt64 = 0
+    private var takenSamples: UInt64 = 0
     /// What the client was told last about the end of its call: the close frame says the same.
     private var fatalError: String?
 
@@ -25,6 +27,7 @@ final class RelayedMedia: MediaPort, @unchecked Sendable {
     }
 
     let hasMarks = false
+    var untaken: SessionTime { SessionTime(samples: Int64(sentSamples) - Int64(takenSamples)) }
 
     // MARK: In
 
@@ -40,6 +43,8 @@ final class RelayedMedia: MediaPort, @unchecked Sendable {
         return incoming
     }
 
+    func taken(_ samples: UInt64) { takenSamples = min(max(takenSamples, samples), sentSamples) }
+
     var client: ClientRecord {
         ClientRecord(
             protocolName: codec.clientVersion.map { "rtvi/\($0)+protobuf" } ?? "pipecat/protobuf",
@@ -53,6 +58,7 @@ final class RelayedMedia: MediaPort, @unchecked Sendable {
         codec.encode(samples, into: &bytes)
         link.write(
             .agent(fence: fence, reply: reply, firstSample: firstSample.samples, samples: UInt32(samples.count), bytes: bytes))
+        sentSamples += UInt64(samples.count)
         dirty = true
     }
 

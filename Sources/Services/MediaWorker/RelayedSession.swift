@@ -89,6 +89,7 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
         case .caller(let number, _, let text, let bytes):
             if let incoming = run.media.receive(number, text: text, bytes) { handle(incoming, number, run) }
             if number == run.attach.lastKept { session.assumeIsolated { $0.replayEnded() } }
+        case .taken(let samples): run.media.taken(samples)
         case .throttled(let on): session.assumeIsolated { $0.throttled(on) }
         case .detached(let reason, isFinal: true): session.assumeIsolated { $0.clientDisconnected(reason) }
         case .detached(let reason, isFinal: false): session.assumeIsolated { $0.detach(reason) }

@@ -1,7 +1,7 @@
 package import NIOCore
 
-/// What the relay does with the worker's messages: passes on only the highest fence, holds at most 200 ms of agent audio while
-/// the caller's socket does not take it, and lets `clear` overtake what is held. Pure; the dispatcher performs the actions.
+/// What the relay does with the worker's messages: passes on only the highest fence, holds agent audio while the caller's socket does not take
+/// it, counts what has been taken, so that a worker does not send what nobody takes, and lets `clear` overtake what is held. Pure; the dispatcher performs the actions.
 package struct AgentAudioQueue: Sendable {
     package enum Action: Sendable, Equatable {
         /// Write to the caller's socket.
@@ -20,8 +20,8 @@ package struct AgentAudioQueue: Sendable {
         var text: Bool
     }
 
-    /// Samples at 16 kHz: 200 ms.
-    package static let maximumHeldSamples = 3_200
+    /// Samples at 16 kHz: 500 ms, more than a worker sends ahead of what is taken.
+    package static let maximumHeldSamples = 8_000
     /// Control messages held while the caller's socket is stuck; at the bound the caller is cut off by the dispatcher.
     package static let maximumHeldControl = 1_024
 
@@ -34,6 +34,8 @@ package struct AgentAudioQueue: Sendable {
     /// The last audio that went to the caller's socket: reply and the sample after it.
     package private(set) var deliveredReply: UInt32 = 0
     package private(set) var deliveredSample: Int64 = 0
+    /// Audio samples of this worker that went to the caller's socket or were dropped.
+    package private(set) var settledSamples: UInt64 = 0
     /// Audio samples dropped because the caller did not take them in time.
     package private(set) var droppedSamples = 0
     /// The caller took nothing for so long that control messages piled up.
@@ -48,6 +50,7 @@ package struct AgentAudioQueue: Sendable {
     ) {
         guard accept(fence, perform) else { return }
         if writable, held.isEmpty {
+            settledSamples += UInt64(samples)
             deliver(reply: reply, sample: firstSample + Int64(samples))
             return perform(.send(bytes, text: false))
         }
@@ -72,13 +75,16 @@ package struct AgentAudioQueue: Sendable {
     }
 
     /// The session's worker is gone: the next one sends again what has not been delivered.
-    package mutating func workerChanged() { dropAudio(through: .max) }
+    package mutating func workerChanged() {
+        dropAudio(through: .max)
+        settledSamples = 0
+    }
 
     private mutating func dropAudio(through reply: UInt32) {
         var kept: CircularBuffer<Held> = CircularBuffer(initialCapacity: 16)
         for item in held {
             if let of = item.reply, of <= reply {
-                heldSamples -= Int(item.samples)
+                settle(item)
             } else {
                 kept.append(item)
             }
@@ -91,7 +97,7 @@ package struct AgentAudioQueue: Sendable {
         writable = isWritable
         guard isWritable else { return setThrottle(true, perform) }
         while let item = held.popFirst() {
-            heldSamples -= Int(item.samples)
+            settle(item)
             if let reply = item.reply { deliver(reply: reply, sample: item.firstSample + Int64(item.samples)) }
             perform(.send(item.bytes, text: item.text))
         }
@@ -107,6 +113,11 @@ package struct AgentAudioQueue: Sendable {
         return true
     }
 
+    private mutating func settle(_ item: Held) {
+        heldSamples -= Int(item.samples)
+        settledSamples += UInt64(item.samples)
+    }
+
     private mutating func deliver(reply: UInt32, sample: Int64) {
         deliveredReply = reply
         deliveredSample = sample
@@ -120,9 +131,8 @@ package struct AgentAudioQueue: Sendable {
 
     private mutating func dropOldestAudio() {
         while heldSamples > Self.maximumHeldSamples, let index = held.firstIndex(where: { $0.reply != nil }) {
-            heldSamples -= Int(held[index].samples)
             droppedSamples += Int(held[index].samples)
-            held.remove(at: index)
+            settle(held.remove(at: index))
         }
     }
 }

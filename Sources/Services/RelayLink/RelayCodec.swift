@@ -34,6 +34,7 @@ package enum RelayCodec {
                 out.writeMultipleIntegers(UInt8(4), UInt8(isFinal ? 1 : 0))
                 out.writeText(reason)
             case .revoked(let fence): out.writeMultipleIntegers(UInt8(5), fence)
+            case .taken(let samples): out.writeMultipleIntegers(UInt8(7), samples)
             case .watch(let ticket):
                 out.writeInteger(UInt8(6))
                 out.writeText(ticket)
@@ -80,6 +81,7 @@ package enum RelayCodec {
             let isFinal = try body.integer(UInt8.self) != 0
             return .detached(reason: try body.text(), isFinal: isFinal)
         case 5: return .revoked(fence: try body.integer(UInt64.self))
+        case 7: return .taken(samples: try body.integer(UInt64.self))
         case 6: return .watch(ticket: try body.text())
         case let type: throw RelayError(.unknownType, "message type \(type) is not known to this worker")
         }

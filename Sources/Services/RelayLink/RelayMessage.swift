@@ -12,6 +12,8 @@ package enum MessageToWorker: Sendable, Equatable {
     case detached(reason: String, isFinal: Bool)
     /// Another worker was attached with a higher fence: stop at once.
     case revoked(fence: UInt64)
+    /// So many samples of the link's agent audio went to the caller's socket or were dropped; said every 100 ms of audio.
+    case taken(samples: UInt64)
     /// Instead of `attach`: this is a control connection, on which the worker beats. The ticket is for session "watch".
     case watch(ticket: String)
 }
@@ -57,7 +59,7 @@ package enum RelayRefusal: UInt8, Sendable, CaseIterable {
 /// Everything that a worker needs to take a session and its caller.
 package struct RelayAttach: Sendable, Equatable {
     /// Version of this link's protocol; a worker refuses what it does not know.
-    package static let currentVersion: UInt16 = 2
+    package static let currentVersion: UInt16 = 3
 
     package var version: UInt16 = currentVersion
     /// Signed ticket (session, fence, role).

@@ -11,6 +11,8 @@ final class FakeMedia: MediaPort, @unchecked Sendable {
     init(trace: Trace) { self.trace = trace }
 
     let hasMarks = false
+    /// Set by tests.
+    var untaken = SessionTime.zero
     /// What counted as heard at the last clear.
     private(set) var cleared = SessionTime.zero
     /// Set by tests: the number of the caller's message that is being handled.

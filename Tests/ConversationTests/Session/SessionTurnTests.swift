@@ -1,3 +1,4 @@
+import Audio
 import NIOCore
 import SessionLog
 import Testing
@@ -214,16 +215,21 @@ import Testing
         }
     }
 
-    @Test func aCallerWhoTakesNothingStandsStill() async throws {
+    @Test(arguments: [true, false]) func aCallerWhoTakesNothingStandsStill(isToldSo: Bool) async throws {
         try await SessionCall.run { call in
+            // The client does not take it, or nothing is heard of whether it does.
+            @Sendable func take(_ takes: Bool) async throws {
+                if isToldSo { return try await call.on { $0.throttled(!takes) } }
+                try await call.on { _ in call.media.untaken = takes ? .zero : .milliseconds(321) }
+            }
             try await call.receive(.ready)
             await call.advance(200)
-            try await call.on { $0.throttled(true) }
+            try await take(false)
             let before = try await call.on { _ in call.media.samples[1] }
             await call.advance(5_000)
             #expect(try await call.on { _ in call.media.samples[1] } == before)
             #expect(!(try await call.log()).contains { $0.hasPrefix("heard") })
-            try await call.on { $0.throttled(false) }
+            try await take(true)
             await call.advance(2_000)
             #expect(try await call.log().contains("heard 1 'Hello there.' complete"))
         }
