@@ -174,6 +174,7 @@ let testTargets: [Target] = [
     tests("StoreTests",
           ["SessionStoreService", "DispatcherService", "ClusterSupport", "SessionLog", "RedisClient", "Audio", "Resilience", "Telemetry", "ServiceSupport",
            protobuf, logging, nioCore, nioPosix]),
+    tests("MediaWorkerTests", ["MediaWorkerService", "Resilience"]),
     tests("PipecatTests", ["PipecatBackend", "Conversation", "Audio", nioCore]),
     tests("ProviderTests",
           ["DeepgramProvider", "OpenAIProvider", "AnthropicProvider", "ElevenLabsProvider", "CartesiaProvider", "ProviderSupport",
