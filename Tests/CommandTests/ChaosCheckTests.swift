@@ -278,6 +278,11 @@ private struct GoodCall {
         // While the caller says the last line.
         call.incidents = [ChaosIncident(fault: fault, from: 15 * second + second / 2, to: 30 * second)]
         #expect(lines(call).map(\.departures) == [[200]])
+        // While the line before it was answered, if the last one was said into that answer.
+        call.incidents[0].from = 7 * second + second / 10
+        call.call.said[1].interrupts = true
+        #expect(lines(call).map(\.departures) == [[200]])
+        call.call.said[1].interrupts = false
         // Between two turns.
         call.incidents[0].from = 12 * second
         call.session.claims[1].at = 12 * second + second / 10

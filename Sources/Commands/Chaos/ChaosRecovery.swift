@@ -82,9 +82,11 @@ struct ChaosRecovery {
         evidence.session(of: call)?.claims.first { $0.at > time }?.at
     }
 
-    /// When the answer to what was being said, thought about or heard at that time had been heard; that time where nothing was.
+    /// When the answer to what was being said, thought about or heard at that time had been heard; that time where nothing was. What is said into
+    /// an answer begins a turn without a pause between the two.
     private func endOfTurn(_ call: CallRecord, at time: Int64) -> Int64 {
-        guard isEngaged(call, at: time), let last = call.said.lastIndex(where: { $0.startedAt <= time }) else { return time }
+        guard isEngaged(call, at: time), var last = call.said.lastIndex(where: { $0.startedAt <= time }) else { return time }
+        while last + 1 < call.said.count, call.said[last + 1].interrupts { last += 1 }
         let answer = book.lines[call.said[last].line].answer
         let next = call.said.dropFirst(last + 1).first?.startedAt ?? .max
         return call.played.last { $0.at < next && book.words[$0.word].answer == answer }.map { max(time, $0.until) } ?? time
