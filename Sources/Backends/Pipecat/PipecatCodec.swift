@@ -115,7 +115,7 @@ package struct PipecatCodec: Sendable {
     /// The messages for a notice, in order; a client that does not speak RTVI is told only why its call ends.
     package mutating func encode(_ notice: ClientNotice) -> [ByteBuffer] {
         guard clientVersion != nil else {
-            if case .error(let message, fatal: true) = notice { return [Self.fatalError(message)] }
+            if case .error(let message, fatal: true) = notice { return [Self.fatal(message)] }
             return []
         }
         return RTVIEncoder.messages(for: notice, readyID: takeReadyID(notice)).map(Self.frame)
@@ -128,7 +128,7 @@ package struct PipecatCodec: Sendable {
     }
 
     /// An error for a client that has not been understood yet, whatever it speaks.
-    package static func fatalError(_ text: String) -> ByteBuffer {
+    package static func fatal(_ text: String) -> ByteBuffer {
         frame(RTVIMessage(type: "error", data: ["error": text, "fatal": true]))
     }
 

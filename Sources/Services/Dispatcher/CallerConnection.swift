@@ -149,7 +149,7 @@ final class CallerConnection: WebSocketHandler {
     func willFail(_ socket: WebSocket, _ closure: WebSocketClosure) {
         let advice = closure.code == .tooBig ? "; send audio in packets of 20 to 100 ms" : ""
         logger.warning("client broke the WebSocket protocol", metadata: ["code": "\(closure.code.rawValue)", "reason": "\(closure.reason)"])
-        socket.send(binary: PipecatCodec.fatalError(closure.reason + advice))
+        socket.send(binary: PipecatCodec.fatal(closure.reason + advice))
     }
 
     func closed(_ socket: WebSocket, _ closure: WebSocketClosure) {
@@ -223,7 +223,7 @@ final class CallerConnection: WebSocketHandler {
         guard let socket else { return }
         logger.warning("caller refused", metadata: ["code": "\(error.code.rawValue)", "reason": "\(error.message)"])
         service.metrics.refused(error.code)
-        _ = socket.send(binary: PipecatCodec.fatalError(error.description))
+        _ = socket.send(binary: PipecatCodec.fatal(error.description))
         end(error.closeCode, error.description)
     }
 

@@ -18,7 +18,7 @@ final class RelayedMedia: MediaPort, @unchecked Sendable {
     private var sentSamples: UInt64 = 0
     private var takenSamples: UInt64 = 0
     /// What the client was told last about the end of its call: the close frame says the same.
-    private var fatalError: String?
+    private var fatalMessage: String?
 
     init(link: RelayServerLink, fence: UInt64, codec: PipecatCodec) {
         self.link = link
@@ -68,7 +68,7 @@ final class RelayedMedia: MediaPort, @unchecked Sendable {
     }
 
     func notify(_ notice: ClientNotice) {
-        if case .error(let message, fatal: true) = notice { fatalError = message }
+        if case .error(let message, fatal: true) = notice { fatalMessage = message }
         for message in codec.encode(notice) { control(message) }
     }
 
@@ -85,7 +85,7 @@ final class RelayedMedia: MediaPort, @unchecked Sendable {
     }
 
     func end(_ reason: EndReason) {
-        link.write(.end(code: reason.closeCode, reason: fatalError ?? reason.rawValue))
+        link.write(.end(code: reason.closeCode, reason: fatalMessage ?? reason.rawValue))
         dirty = true
     }
 
