@@ -92,12 +92,13 @@ let foundation: [Target] = [
     module("SessionLog", "SessionLog",
            ["Audio", "Resilience", "Telemetry", "Cryptography", "ServiceSupport", protobuf, grpcCore, grpcTransport, grpcProtobuf, logging, nioCore],
            exclude: ["Protos"]),
+    module("BackendKit", "BackendKit", ["Audio", nioCore, logging]),
     module("Conversation", "Conversation",
-           ["Audio", "SpeechDetection", "SessionLog", "Resilience", "Telemetry", "Cryptography", yams, logging, nioCore, protobuf]),
+           ["BackendKit", "Audio", "SpeechDetection", "SessionLog", "Resilience", "Telemetry", "Cryptography", yams, logging, nioCore, protobuf]),
 ]
 
 let plugins: [Target] = [
-    module("PipecatBackend", "Backends/Pipecat", ["Conversation", "WireCoding", "Audio", "SessionLog", "WebSocket", "Telemetry", nioCore, logging]),
+    module("PipecatBackend", "Backends/Pipecat", ["BackendKit",  "WireCoding", "Audio", "SessionLog", "WebSocket", "Telemetry", nioCore, logging]),
     module("ProviderSupport", "Providers/Support",
            ["Conversation", "RateLimits", "WireCoding", "HTTPClient", "WebSocket", "Resilience", "Telemetry", nioCore, logging]),
     module("DeepgramProvider", "Providers/Deepgram",
@@ -116,14 +117,15 @@ let plugins: [Target] = [
 ]
 
 let services: [Target] = [
+    module("InstalledBackends", "Services/Backends", ["BackendKit", "PipecatBackend", "ServiceSupport"]),
     module("RelayLink", "Services/RelayLink",
            ["Audio", "SessionLog", "Cryptography", "Telemetry", "Resilience", nioCore, nioPosix, nioSSL, logging]),
     module("Placement", "Services/Placement", ["RedisClient", "Cryptography"]),
     module("DispatcherService", "Services/Dispatcher",
-           ["RelayLink", "Placement", "RateLimits", "PipecatBackend", "Conversation", "SessionLog", "Audio", "RedisClient", "TenantDirectory", "WebSocket", "ServiceSupport",
+           ["RelayLink", "Placement", "RateLimits", "BackendKit", "Conversation", "SessionLog", "Audio", "RedisClient", "TenantDirectory", "WebSocket", "ServiceSupport",
             "Cryptography", "Telemetry", "Resilience", hummingbird, hummingbirdCore, nioCore, nioPosix, nioHTTP1, nioWebSocket, lifecycle, protobuf, logging]),
     module("MediaWorkerService", "Services/MediaWorker",
-           ["RelayLink", "Placement", "HTTPClient", "PipecatBackend", "Conversation", "SessionLog", "SpeechDetection", "Audio", "RedisClient", "ServiceSupport", "Cryptography",
+           ["RelayLink", "Placement", "HTTPClient", "BackendKit", "Conversation", "SessionLog", "SpeechDetection", "Audio", "RedisClient", "ServiceSupport", "Cryptography",
             "Telemetry", "Resilience", nioCore, nioPosix, lifecycle, protobuf, logging]),
     module("SessionStoreService", "Services/SessionStore",
            ["SessionLog", "RedisClient", "ServiceSupport", "Cryptography", "Telemetry", "Resilience", protobuf, grpcCore, grpcTransport,
@@ -144,11 +146,19 @@ let services: [Target] = [
             "Resilience", arguments, logging, yams, nioCore, nioPosix, protobuf]),
 ]
 
+/// The two programs that backends from elsewhere are linked into, as libraries.
+let programs: [Target] = [
+    module("ParleyDispatcher", "Programs/Dispatcher",
+           ["Placement", "RateLimits", "Resilience", "SessionLog", "RedisClient", "PostgresClient", "TenantDirectory", "Cryptography", lifecycle, nioCore, nioPosix, hummingbird,
+            hummingbirdCore, "DispatcherService", "BackendKit", "InstalledBackends", "ServiceSupport", "Telemetry", logging]),
+    module("ParleyMediaWorker", "Programs/MediaWorker",
+           ["Placement", "RateLimits", "ProviderSupport", "SessionLog", "SpeechDetection", "Conversation", "RedisClient", "Cryptography", "HTTPClient", "WebSocket", lifecycle, nioCore, nioPosix, "MediaWorkerService", "BackendKit", "InstalledBackends", "DeepgramProvider", "OpenAIProvider", "AnthropicProvider", "ElevenLabsProvider",
+                "CartesiaProvider", "LocalProviders", "ServiceSupport", "Telemetry", logging]),
+]
+
 let executables: [Target] = [
-    executable("dispatcher", "Dispatcher", ["Placement", "RateLimits", "Resilience", "SessionLog", "RedisClient", "PostgresClient", "TenantDirectory", "Cryptography", lifecycle, nioCore, nioPosix, hummingbird, hummingbirdCore, "DispatcherService", "PipecatBackend", "ServiceSupport", "Telemetry", arguments, logging]),
-    executable("media-worker", "MediaWorker",
-               ["Placement", "RateLimits", "ProviderSupport", "SessionLog", "SpeechDetection", "Conversation", "RedisClient", "Cryptography", "HTTPClient", "WebSocket", lifecycle, nioCore, nioPosix, "MediaWorkerService", "PipecatBackend", "DeepgramProvider", "OpenAIProvider", "AnthropicProvider", "ElevenLabsProvider",
-                "CartesiaProvider", "LocalProviders", "ServiceSupport", "Telemetry", arguments, logging]),
+    executable("dispatcher", "Dispatcher", ["ParleyDispatcher"]),
+    executable("media-worker", "MediaWorker", ["ParleyMediaWorker"]),
     executable("session-store", "SessionStore",
                ["SessionStoreService", "SessionLog", "RedisClient", "Cryptography", "ServiceSupport", "Telemetry", lifecycle, logging,
                 nioCore, nioPosix]),
@@ -175,7 +185,8 @@ let testTargets: [Target] = [
           ["SessionStoreService", "DispatcherService", "ClusterSupport", "SessionLog", "RedisClient", "Audio", "Resilience", "Telemetry", "ServiceSupport",
            protobuf, logging, nioCore, nioPosix]),
     tests("MediaWorkerTests", ["MediaWorkerService", "Resilience"]),
-    tests("PipecatTests", ["PipecatBackend", "Conversation", "Audio", nioCore]),
+    tests("BackendTests", ["BackendKit", nioCore]),
+    tests("PipecatTests", ["PipecatBackend", "BackendKit", "Audio", nioCore]),
     tests("ProviderTests",
           ["DeepgramProvider", "OpenAIProvider", "AnthropicProvider", "ElevenLabsProvider", "CartesiaProvider", "ProviderSupport",
            "ProviderSimulator", "TestAudio", "RateLimits", "RedisClient", "Telemetry",
@@ -187,7 +198,7 @@ let testTargets: [Target] = [
           ["ClusterSupport", "CallerSimulator", "ProviderSimulator", "TestDatabases", "PipecatBackend", "TenantDirectory", "PostgresClient", "RedisClient",
            "WebSocket", "HTTPClient", "Audio", "Cryptography", nioCore, nioPosix]),
     tests("DispatcherTests",
-          ["DispatcherService", "Placement", "RateLimits", "Resilience", "WebSocket", "HTTPClient", "RelayLink", "SessionLog", "Telemetry", lifecycle, protobuf, logging, nioCore, nioPosix]),
+          ["DispatcherService", "BackendKit", "PipecatBackend", "Placement", "RateLimits", "Resilience", "WebSocket", "HTTPClient", "RelayLink", "SessionLog", "Telemetry", lifecycle, protobuf, logging, nioCore, nioPosix]),
     tests("CommandTests",
           ["ParleyCommands", "CallerSimulator", "ClusterSupport", "ProviderSimulator", "PipecatBackend", "TestAudio", "Conversation", "Audio", "Resilience", nioCore, nioPosix]),
 ]
@@ -201,6 +212,9 @@ let package = Package(
         .executable(name: "session-store", targets: ["session-store"]),
         .executable(name: "archiver", targets: ["archiver"]),
         .executable(name: "parley", targets: ["parley"]),
+        .library(name: "BackendKit", targets: ["BackendKit"]),
+        .library(name: "ParleyDispatcher", targets: ["ParleyDispatcher"]),
+        .library(name: "ParleyMediaWorker", targets: ["ParleyMediaWorker"]),
     ],
     dependencies: [
         dependency("apple", "swift-nio", "2.101.2"),
@@ -215,5 +229,5 @@ let package = Package(
         dependency("grpc", "grpc-swift-protobuf", "2.4.1"),
         dependency("hummingbird-project", "hummingbird", "2.28.1"),
     ],
-    targets: cLibraries + platform + foundation + plugins + services + executables + testTargets
+    targets: cLibraries + platform + foundation + plugins + services + programs + executables + testTargets
 )

@@ -126,7 +126,7 @@ extension CallerLimits {
 
     @Test func anAgentWithARemoteRecogniserWeighsOne() async throws {
         let asked = try await placed("agent: agent\npipeline: {stt: deepgram/nova-3, llm: openai/x}\n")
-        #expect(asked == PlacementRequest(weight: 1, region: "eu1"))
+        #expect(asked == PlacementRequest(weight: 1, region: "eu1", labels: ["backend:pipecat"]))
     }
 
     @Test func aRecogniserInTheWorkerWeighsTwentyTimesAsMuch() async throws {
@@ -136,7 +136,7 @@ extension CallerLimits {
     @Test func anAgentMayNameItsWeightAndLabels() async throws {
         let asked = try await placed(
             "agent: agent\npipeline: {llm: openai/x}\nplacement: {labels: [gpu, large], weight: 0.5}\n")
-        #expect(asked == PlacementRequest(weight: 0.5, region: "eu1", labels: ["gpu", "large"]))
+        #expect(asked == PlacementRequest(weight: 0.5, region: "eu1", labels: ["gpu", "large", "backend:pipecat"]))
     }
 
     @Test func aSessionWeighsAsMuchAsTheHeaviestAgentThatMayHaveIt() async throws {
@@ -146,6 +146,6 @@ extension CallerLimits {
         let asked = try await placed(
             "agent: agent\npipeline: {stt: deepgram/nova-3, llm: openai/x}\nhand_off_to: {other: always}\n",
             others: [other])
-        #expect(asked == PlacementRequest(weight: 20, region: "eu1", labels: ["gpu"]))
+        #expect(asked == PlacementRequest(weight: 20, region: "eu1", labels: ["gpu", "backend:pipecat"]))
     }
 }

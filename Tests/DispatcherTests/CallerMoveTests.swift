@@ -67,7 +67,7 @@ import WebSocket
         try await run(FakeFleet(first, second)) { dispatcher, client in
             try await client.connect(dispatcher)
             try await eventually("the first worker has the call") { first.attaches.count == 1 }
-            first.send(.agent(fence: 10, reply: 3, firstSample: 320, samples: 320, bytes: ByteBuffer(string: "audio")))
+            first.send(.agent(fence: 10, reply: 3, firstSample: 320, samples: 320, text: false, bytes: ByteBuffer(string: "audio")))
             for word in ["one", "two", "three"] { client.send(word) }
             try await eventually("it has the messages") { first.messages == [1, 2, 3] }
             first.send(.release(number: 2))
@@ -95,8 +95,8 @@ import WebSocket
             try await eventually("the first worker has the call") { first.attaches.count == 1 }
             first.send(.handover(fence: 10))
             try await eventually("the second worker has the call") { second.attaches.count == 1 }
-            first.send(.agent(fence: 10, reply: 1, firstSample: 0, samples: 320, bytes: ByteBuffer(string: "old")))
-            second.send(.agent(fence: 20, reply: 1, firstSample: 0, samples: 320, bytes: ByteBuffer(string: "new")))
+            first.send(.agent(fence: 10, reply: 1, firstSample: 0, samples: 320, text: false, bytes: ByteBuffer(string: "old")))
+            second.send(.agent(fence: 20, reply: 1, firstSample: 0, samples: 320, text: false, bytes: ByteBuffer(string: "new")))
             try await eventually("the new worker is heard") { client.heard.withLock { $0.messages } == ["new"] }
             #expect(second.attaches.first?.reason == "drain")
         }

@@ -1,7 +1,9 @@
+import BackendKit
 import HTTPClient
 import Logging
 import NIOCore
 import NIOPosix
+import PipecatBackend
 import ServiceLifecycle
 import Telemetry
 import Testing
@@ -22,8 +24,11 @@ struct RunningDispatcher: Sendable {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let metrics = MetricsRegistry()
+        var backends = DispatcherBackends()
+        let pipecat = PipecatBackend()
+        try backends.add(pipecat, BackendSettings(of: pipecat) { _ in nil })
         let core = DispatcherCore(
-            admission: cluster.admission, returns: cluster.returns, trustedProxies: trustedProxies, logger: logger, registry: metrics)
+            admission: cluster.admission, backends: backends, returns: cluster.returns, trustedProxies: trustedProxies, logger: logger, registry: metrics)
         let (ports, listening) = AsyncStream<Int>.makeStream()
         let server = PublicServer(
             core: core, host: "127.0.0.1", port: 0, group: MultiThreadedEventLoopGroup.singleton, logger: logger

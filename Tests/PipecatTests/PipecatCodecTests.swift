@@ -1,4 +1,4 @@
-import Conversation
+import BackendKit
 import Foundation
 import NIOCore
 import PipecatBackend
@@ -11,15 +11,15 @@ import Testing
         return out
     }
 
-    private func decoded(_ bytes: ByteBuffer) throws -> RTVIMessage {
-        guard case .message(let json) = try PipecatFrame.decode(bytes) else { throw PipecatFrameTestError() }
+    private func decoded(_ message: WireMessage) throws -> RTVIMessage {
+        guard case .message(let json) = try PipecatFrame.decode(message.bytes) else { throw PipecatFrameTestError() }
         return try RTVIMessage.decode(Data(json.readableBytesView))
     }
     private struct PipecatFrameTestError: Error {}
 
     @Test func theHandshakeIsAnsweredWithItsOwnID() throws {
         var codec = PipecatCodec()
-        let incoming = codec.decode(message("client-ready", id: "abc", data: ["version": "2.2.0"]), isText: false)
+        let incoming = codec.meaning(of: message("client-ready", id: "abc", data: ["version": "2.2.0"]), isText: false)
         guard case .input(.ready) = incoming else {
             Issue.record("not ready")
             return
@@ -37,7 +37,7 @@ import Testing
 
     @Test func anUnknownTypeGetsAnErrorResponse() throws {
         var codec = PipecatCodec()
-        guard case .answer(let bytes) = codec.decode(message("append-to-context"), isText: false) else {
+        guard case .answer(let bytes) = codec.meaning(of: message("append-to-context"), isText: false) else {
             Issue.record("no answer")
             return
         }
@@ -49,7 +49,7 @@ import Testing
 
     @Test func textWhereBinaryIsDueIsAViolation() {
         var codec = PipecatCodec()
-        guard case .violation(let reason) = codec.decode(ByteBuffer(string: "{}"), isText: true) else {
+        guard case .violation(let reason) = codec.meaning(of: ByteBuffer(string: "{}"), isText: true) else {
             Issue.record("no violation")
             return
         }
@@ -58,7 +58,7 @@ import Testing
 
     @Test func malformedProtobufIsAViolationThatSaysWhatIsWrong() {
         var codec = PipecatCodec()
-        guard case .violation(let reason) = codec.decode(ByteBuffer(bytes: [0x12, 0x7f]), isText: false) else {
+        guard case .violation(let reason) = codec.meaning(of: ByteBuffer(bytes: [0x12, 0x7f]), isText: false) else {
             Issue.record("no violation")
             return
         }
@@ -67,13 +67,12 @@ import Testing
 
     @Test func typedTextAndDigitsBecomeInputs() {
         var codec = PipecatCodec()
-        guard case .input(.text("hi", interrupts: true, speak: true)) = codec.decode(
-            message("send-text", data: ["content": "hi"]), isText: false)
+        guard case .input(.text("hi", interrupts: true, speak: true)) = codec.meaning(of: message("send-text", data: ["content": "hi"]), isText: false)
         else {
             Issue.record("no text")
             return
         }
-        guard case .input(.dtmf("1#")) = codec.decode(message("dtmf", data: ["buttons": ["1", "#"]]), isText: false) else {
+        guard case .input(.dtmf("1#")) = codec.meaning(of: message("dtmf", data: ["buttons": ["1", "#"]]), isText: false) else {
             Issue.record("no digits")
             return
         }
@@ -81,9 +80,17 @@ import Testing
 
     @Test func anotherWorkerGoesOnWithTheSameClient() {
         var codec = PipecatCodec()
-        _ = codec.decode(message("client-ready", data: ["version": "1.2.0"]), isText: false)
-        var other = PipecatCodec()
-        other.restore(codec.handshake)
+        _ = codec.meaning(of: message("client-ready", data: ["version": "1.2.0"]), isText: false)
+        let other = PipecatCodec(handshake: codec.record.handshake)
         #expect(other.clientVersion == 1)
+    }
+}
+
+extension ClientCodec {
+    /// What a message means, the last of it where it means several things.
+    mutating func meaning(of message: ByteBuffer, isText: Bool) -> ClientMessage? {
+        var meaning: ClientMessage?
+        decode(message, isText: isText) { meaning = $0 }
+        return meaning
     }
 }

@@ -16,7 +16,7 @@ import Testing
     ]
     static let toRelay: [MessageToRelay] = [
         .accepted(fence: 1), .refused(code: .full, reason: "full"),
-        .agent(fence: 3, reply: 1, firstSample: 320, samples: 320, bytes: ByteBuffer(bytes: [1, 2, 3])),
+        .agent(fence: 3, reply: 1, firstSample: 320, samples: 320, text: false, bytes: ByteBuffer(bytes: [1, 2, 3])),
         .control(fence: 3, text: true, bytes: ByteBuffer(string: "{}")), .clear(fence: 3, reply: 1, sample: 640), .release(number: 44), .handover(fence: 3), .end(code: 1000, reason: "completed"),
         .beat(draining: true),
     ]

@@ -13,7 +13,7 @@ import Testing
             switch message {
             case .attach(let attach): link.send(.accepted(fence: attach.seenFence + 1))
             case .caller(let number, _, _, let bytes):
-                link.send(.agent(fence: 1, reply: UInt32(number), firstSample: 0, samples: 1, bytes: bytes))
+                link.send(.agent(fence: 1, reply: UInt32(number), firstSample: 0, samples: 1, text: false, bytes: bytes))
             case .detached: link.close()
             default: break
             }
@@ -47,7 +47,7 @@ import Testing
         for await message in messages { received.append(message) }
         #expect(received.first == .accepted(fence: 5))
         #expect(received.count == 101)
-        #expect(received.last == .agent(fence: 1, reply: 100, firstSample: 0, samples: 1, bytes: ByteBuffer(integer: 100)))
+        #expect(received.last == .agent(fence: 1, reply: 100, firstSample: 0, samples: 1, text: false, bytes: ByteBuffer(integer: 100)))
         try await server.close()
     }
 }

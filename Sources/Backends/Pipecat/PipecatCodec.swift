@@ -1,21 +1,9 @@
-package import Conversation
+package import BackendKit
 import Foundation
 package import NIOCore
 
-/// The media half of the Pipecat backend: between the client's messages and the session's neutral inputs and notices.
-///
-/// No socket and no clock: messages in, messages out. One per attachment; what it must remember of the client is `handshake`.
-package struct PipecatCodec: Sendable {
-    /// What a client's message means.
-    package enum Incoming: Sendable {
-        case audio(ByteBuffer, sampleRate: Int, channels: Int)
-        case input(ClientInput)
-        /// Send this back at once.
-        case answer(ByteBuffer)
-        /// The client has broken the protocol: say why and close.
-        case violation(String)
-    }
-
+/// Pipecat's protobuf frames, with RTVI messages in them.
+package struct PipecatCodec: ClientCodec {
     /// 16 kHz is what the agent has inside; the rate travels with each frame and the client resamples.
     package static let sampleRate: UInt32 = 16_000
 
@@ -25,22 +13,25 @@ package struct PipecatCodec: Sendable {
     /// Major version of the client's RTVI; nil = the client speaks raw frames only.
     package private(set) var clientVersion: Int?
 
-    package init() {}
-
-    /// What another worker needs to go on with this client.
-    package var handshake: ByteBuffer {
-        ByteBuffer(string: clientVersion.map { "rtvi=\($0)" } ?? "raw")
+    /// `handshake`: what `record` said of the client; empty for a new one.
+    package init(handshake: [UInt8] = []) {
+        let text = String(decoding: handshake, as: UTF8.self)
+        if text.hasPrefix("rtvi=") { clientVersion = Int(text.dropFirst(5)) }
     }
 
-    /// Restores what a handshake says.
-    package mutating func restore(_ handshake: ByteBuffer) {
-        let text = String(buffer: handshake)
-        if text.hasPrefix("rtvi=") { clientVersion = Int(text.dropFirst(5)) }
+    package var record: ClientRecord {
+        ClientRecord(
+            protocolName: clientVersion.map { "rtvi/\($0)+protobuf" } ?? "pipecat/protobuf",
+            handshake: Array((clientVersion.map { "rtvi=\($0)" } ?? "raw").utf8))
     }
 
     // MARK: In
 
-    package mutating func decode(_ message: ByteBuffer, isText: Bool) -> Incoming? {
+    package mutating func decode(_ message: ByteBuffer, isText: Bool, _ take: (ClientMessage) -> Void) {
+        if let meaning = decode(message, isText: isText) { take(meaning) }
+    }
+
+    private mutating func decode(_ message: ByteBuffer, isText: Bool) -> ClientMessage? {
         guard !isText else {
             return .violation("text message: this endpoint takes Pipecat protobuf frames as binary messages")
         }
@@ -57,12 +48,12 @@ package struct PipecatCodec: Sendable {
         }
     }
 
-    private mutating func decodeRTVI(_ json: Data) -> Incoming? {
+    private mutating func decodeRTVI(_ json: Data) -> ClientMessage? {
         let message: RTVIMessage
         do {
             message = try RTVIMessage.decode(json)
         } catch {
-            return .answer(Self.frame(Self.errorResponse(id: error.id, error.description)))
+            return .answer(Self.wire(Self.errorResponse(id: error.id, error.description)))
         }
         switch message.type {
         case "client-ready": return ready(message)
@@ -85,7 +76,7 @@ package struct PipecatCodec: Sendable {
         }
     }
 
-    private mutating func ready(_ message: RTVIMessage) -> Incoming {
+    private mutating func ready(_ message: RTVIMessage) -> ClientMessage {
         let version = message.data["version"] as? String ?? "0.0.0"
         let major = Int(version.split(separator: ".").first ?? "") ?? 0
         readyID = message.id
@@ -93,8 +84,8 @@ package struct PipecatCodec: Sendable {
         return .input(.ready)
     }
 
-    private func reject(_ message: RTVIMessage, _ reason: String) -> Incoming {
-        .answer(Self.frame(Self.errorResponse(id: message.id, reason)))
+    private func reject(_ message: RTVIMessage, _ reason: String) -> ClientMessage {
+        .answer(Self.wire(Self.errorResponse(id: message.id, reason)))
     }
 
     // MARK: Out
@@ -105,20 +96,21 @@ package struct PipecatCodec: Sendable {
         PipecatFrame.encodeAudio(samples, sampleRate: Self.sampleRate, id: frameID, into: &out)
     }
 
-    /// The client must flush what it has not played.
-    package static var interruption: ByteBuffer {
+    package var audioOverhead: Int { PipecatFrame.audioOverhead }
+
+    package mutating func interruption() -> WireMessage? {
         var out = ByteBuffer()
         PipecatFrame.encodeInterruption(into: &out)
-        return out
+        return WireMessage(out, isText: false)
     }
 
     /// The messages for a notice, in order; a client that does not speak RTVI is told only why its call ends.
-    package mutating func encode(_ notice: ClientNotice) -> [ByteBuffer] {
+    package mutating func encode(_ notice: ClientNotice) -> [WireMessage] {
         guard clientVersion != nil else {
             if case .error(let message, fatal: true) = notice { return [Self.fatal(message)] }
             return []
         }
-        return RTVIEncoder.messages(for: notice, readyID: takeReadyID(notice)).map(Self.frame)
+        return RTVIEncoder.messages(for: notice, readyID: takeReadyID(notice)).map(Self.wire)
     }
 
     private mutating func takeReadyID(_ notice: ClientNotice) -> String? {
@@ -128,22 +120,22 @@ package struct PipecatCodec: Sendable {
     }
 
     /// An error for a client that has not been understood yet, whatever it speaks.
-    package static func fatal(_ text: String) -> ByteBuffer {
-        frame(RTVIMessage(type: "error", data: ["error": text, "fatal": true]))
+    package static func fatal(_ text: String) -> WireMessage {
+        wire(RTVIMessage(type: "error", data: ["error": text, "fatal": true]))
     }
 
     /// A caller that waits for a worker is told its place in the line, from 1.
-    package static func waiting(position: Int) -> ByteBuffer {
-        frame(RTVIMessage(type: "server-message", data: ["t": "parley-queue", "d": ["position": position]]))
+    package static func waiting(position: Int) -> WireMessage {
+        wire(RTVIMessage(type: "server-message", data: ["t": "parley-queue", "d": ["position": position]]))
     }
 
     private static func errorResponse(id: String?, _ text: String) -> RTVIMessage {
         RTVIMessage(type: "error-response", id: id, data: ["error": text])
     }
 
-    private static func frame(_ message: RTVIMessage) -> ByteBuffer {
+    private static func wire(_ message: RTVIMessage) -> WireMessage {
         var out = ByteBuffer()
         PipecatFrame.encodeMessage(message.encode(), into: &out)
-        return out
+        return WireMessage(out, isText: false)
     }
 }

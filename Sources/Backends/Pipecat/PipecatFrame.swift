@@ -1,4 +1,4 @@
-import Conversation
+import BackendKit
 package import NIOCore
 
 /// A message of Pipecat's protobuf wire format (`frames.proto`, package `pipecat`): one frame per binary WebSocket message.

@@ -1,4 +1,4 @@
-import Conversation
+import BackendKit
 
 /// Neutral notices as RTVI 2.2 server messages.
 enum RTVIEncoder {
@@ -21,6 +21,7 @@ enum RTVIEncoder {
         case .agentText(_, let text): [RTVIMessage(type: "bot-llm-text", data: ["text": text])]
         case .agentFinishedThinking: [plain("bot-llm-stopped")]
         case .sentence(let id, let text, let status): sentence(id, text, status)
+        case .spoken: []
         case .agentStartedSpeaking: [plain("bot-tts-started"), plain("bot-started-speaking")]
         case .agentStoppedSpeaking: [plain("bot-tts-stopped"), plain("bot-stopped-speaking")]
         case .interrupted: [plain("bot-interrupted")]

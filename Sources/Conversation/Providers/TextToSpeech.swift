@@ -29,22 +29,6 @@ package struct SynthesisRequest: Sendable {
     }
 }
 
-/// Names one sentence of one reply.
-package struct SentenceID: Sendable, Hashable, Comparable, CustomStringConvertible {
-    /// Number of the reply within its session, from 1.
-    package var reply: UInt32
-    /// Number of the sentence within its reply, from 0.
-    package var index: UInt32
-
-    package init(reply: UInt32, index: UInt32) {
-        self.reply = reply
-        self.index = index
-    }
-
-    package static func < (a: SentenceID, b: SentenceID) -> Bool { (a.reply, a.index) < (b.reply, b.index) }
-    package var description: String { "\(reply).\(index)" }
-}
-
 /// One session's voice. Used on its event loop only.
 package protocol SynthesisStream: AnyObject {
     /// Speaks a sentence; audio of different sentences never interleaves and comes in the order of the calls.

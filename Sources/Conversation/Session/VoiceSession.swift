@@ -241,6 +241,7 @@ package actor VoiceSession {
             }
             handle(.dtmf(digits))
         case .endOfTurn: handle(.endOfTurnRequested)
+        case .request(let id, let type, _): port.notify(.errorResponse(id: id, message: "Unsupported type \(type)"))
         case .toolResult(let call, _):
             port.notify(.error(message: "no tool call '\(call)' is waiting for the client", fatal: false))
         case .hangUp:

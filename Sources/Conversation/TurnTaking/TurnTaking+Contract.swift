@@ -1,10 +1,5 @@
 package import Audio
 
-/// Number of a user turn within its session, from 1.
-package typealias TurnNumber = UInt32
-/// Number of a reply within its session, from 1.
-package typealias ReplyNumber = UInt32
-
 /// What happened, told to `TurnTaking` in the order in which it happened. Every input comes with the session time at which it
 /// was handled; `TurnTaking` reads no clock. Inputs are `Codable`, so that a recording of them replays exactly.
 package enum TurnInput: Sendable, Hashable, Codable {
@@ -116,7 +111,6 @@ package struct CommittedTurn: Sendable, Hashable {
 package enum EndOfTurnReason: String, Sendable, Hashable, CaseIterable {
     case transcript, silence, model, timeout, client, hangUp
 }
-package enum TurnInputKind: String, Sendable, Hashable { case speech, text, dtmf }
 package enum InterruptionReason: String, Sendable, Hashable { case speech, text, dtmf, hangUp, agent }
 /// Where a stopped reply ends: where it is, or behind the sentence being heard.
 package enum StopPoint: String, Sendable, Hashable { case now, sentenceEnd }

@@ -83,7 +83,7 @@ package struct Admission: Sendable {
         let agent = try agent(grant)
         let colleagues = try colleagues(of: agent, tenant: grant.tenant)
         let lease = try await limits?.place(tenant: grant.tenant, key: grant.key)
-        let needs = placement(of: [agent] + colleagues)
+        let needs = placement(of: [agent] + colleagues, backend: request.backend)
         let place = try await waitingRoom.place(needs, by: workers, waiting: waiting)
         do {
             let opened = try await store.open(
@@ -101,9 +101,10 @@ package struct Admission: Sendable {
     }
 
     /// What a session of these agents needs of a worker.
-    private func placement(of agents: [AgentVersion]) -> PlacementRequest {
+    private func placement(of agents: [AgentVersion], backend: String) -> PlacementRequest {
         let needs = needs.of(agents)
-        return PlacementRequest(weight: needs.weight, region: region, labels: needs.labels)
+        let labels = needs.labels.union([PlacementRequest.label(ofBackend: backend)])
+        return PlacementRequest(weight: needs.weight, region: region, labels: labels)
     }
 
     /// Mints a connect token for the holder of an API key.

@@ -1,3 +1,4 @@
+import BackendKit
 import Cryptography
 import Foundation
 import HTTPTypes
@@ -22,8 +23,6 @@ package struct CallerChannel: ServerChildChannel, HTTPChannelHandler {
         case webSocket
     }
 
-    /// Where WebSocket callers connect; `/ws-client` is what Pipecat's examples use.
-    package static let paths = ["/v1/ws", "/ws-client"]
     /// Agent audio waiting in the kernel is heard late and cannot be cleared: 16 KiB is half a second of 16 kHz PCM16.
     private static let socketSendBuffer = 16 << 10
 
@@ -40,11 +39,14 @@ package struct CallerChannel: ServerChildChannel, HTTPChannelHandler {
         let upgrader = WebSocketServerUpgrader<Negotiated>(
             configuration: WebSocketConfiguration(maximumMessageBytes: 1 << 20, writeBufferHigh: 4 << 10, writeBufferLow: 1 << 10)
         ) { channel, head in
-            let path = head.uri.split(separator: "?", maxSplits: 1).first.map(String.init) ?? ""
-            return channel.eventLoop.makeSucceededFuture(Self.paths.contains(path) ? HTTPHeaders() : nil)
+            return channel.eventLoop.makeSucceededFuture(Self.entry(head, core) == nil ? nil : HTTPHeaders())
         } makeHandler: { channel, head in
-            CallerConnection(
-                service: core, request: CallerRequest.parse(head, from: channel.remoteAddress, trusted: core.trustedProxies), eventLoop: channel.eventLoop, attachment: (try? RandomBytes.token(bytes: 12)) ?? UUID().uuidString)
+            // The upgrade was agreed to because there is one.
+            let entry = Self.entry(head, core) ?? core.backends.all[0]
+            return CallerConnection(
+                service: core, backend: entry.admission,
+                request: CallerRequest.parse(head, to: entry.backend.name, from: channel.remoteAddress, trusted: core.trustedProxies),
+                eventLoop: channel.eventLoop, attachment: (try? RandomBytes.token(bytes: 12)) ?? UUID().uuidString)
         } result: { _ in
             .webSocket
         }
@@ -61,6 +63,10 @@ package struct CallerChannel: ServerChildChannel, HTTPChannelHandler {
             negotiated.assumeIsolated().whenComplete { _ in opening.finish() }
             return Value(channel: channel, negotiated: negotiated)
         }
+    }
+
+    private static func entry(_ head: HTTPRequestHead, _ core: DispatcherCore) -> DispatcherBackends.Entry? {
+        core.backends.entry(atPath: head.uri.split(separator: "?", maxSplits: 1).first.map(String.init) ?? "")
     }
 
     private static func http(_ channel: any Channel, _ logger: Logger) throws -> Negotiated {
@@ -115,7 +121,7 @@ private final class OpeningGuard: ChannelInboundHandler, RemovableChannelHandler
 
 /// What a WebSocket caller's HTTP request says.
 enum CallerRequest {
-    static func parse(_ head: HTTPRequestHead, from remote: SocketAddress?, trusted: [AddressBlock]) -> Admission.Request {
+    static func parse(_ head: HTTPRequestHead, to backend: String, from remote: SocketAddress?, trusted: [AddressBlock]) -> Admission.Request {
         let components = URLComponents(string: head.uri)
         var parameters: [String: String] = [:]
         for item in components?.queryItems ?? [] { parameters[item.name] = item.value ?? "" }
@@ -128,7 +134,7 @@ enum CallerRequest {
         let canResume = parameters.removeValue(forKey: "resumable") == "true"
         let address = CallerAddress.of(remote, forwarded: head.headers["X-Forwarded-For"], trusted: trusted)
         return Admission.Request(
-            credential: credential, agent: agent, parameters: parameters, backend: "pipecat", address: address, resumeToken: resumeToken,
+            credential: credential, agent: agent, parameters: parameters, backend: backend, address: address, resumeToken: resumeToken,
             canResume: canResume)
     }
 }

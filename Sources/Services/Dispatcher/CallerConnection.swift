@@ -1,6 +1,6 @@
+import BackendKit
 import Logging
 import NIOCore
-import PipecatBackend
 import RelayLink
 import Telemetry
 import WebSocket
@@ -25,6 +25,7 @@ final class CallerConnection: WebSocketHandler {
     }
 
     let service: DispatcherCore
+    let backend: any BackendAdmission
     let request: Admission.Request
     let eventLoop: any EventLoop
     let attachment: String
@@ -47,8 +48,9 @@ final class CallerConnection: WebSocketHandler {
     private var isQueueBusy = false
     private var isWritabilityNews = false
 
-    init(service: DispatcherCore, request: Admission.Request, eventLoop: any EventLoop, attachment: String) {
+    init(service: DispatcherCore, backend: any BackendAdmission, request: Admission.Request, eventLoop: any EventLoop, attachment: String) {
         self.service = service
+        self.backend = backend
         self.request = request
         self.eventLoop = eventLoop
         self.attachment = attachment
@@ -99,7 +101,7 @@ final class CallerConnection: WebSocketHandler {
     /// All workers are full, and so many callers are served before this one, itself included.
     private func waits(at position: Int) {
         guard case .admitting = state else { return }
-        _ = socket?.send(binary: PipecatCodec.waiting(position: position))
+        tell(backend.waiting(position: position))
     }
 
     func received(binary: ByteBuffer, on socket: WebSocket) { receive(binary, text: false) }
@@ -149,7 +151,7 @@ final class CallerConnection: WebSocketHandler {
     func willFail(_ socket: WebSocket, _ closure: WebSocketClosure) {
         let advice = closure.code == .tooBig ? "; send audio in packets of 20 to 100 ms" : ""
         logger.warning("client broke the WebSocket protocol", metadata: ["code": "\(closure.code.rawValue)", "reason": "\(closure.reason)"])
-        socket.send(binary: PipecatCodec.fatal(closure.reason + advice))
+        tell(backend.fatal(closure.reason + advice))
     }
 
     func closed(_ socket: WebSocket, _ closure: WebSocketClosure) {
@@ -185,9 +187,9 @@ final class CallerConnection: WebSocketHandler {
 
     private func relay(_ message: MessageToRelay) {
         switch message {
-        case .agent(let fence, let reply, let first, let samples, let bytes):
+        case .agent(let fence, let reply, let first, let samples, let text, let bytes):
             useQueue { queue in
-                queue.audio(fence: fence, reply: reply, firstSample: first, samples: samples, bytes: bytes) { perform($0) }
+                queue.audio(fence: fence, reply: reply, firstSample: first, samples: samples, text: text, bytes: bytes) { perform($0) }
             }
         case .control(let fence, let text, let bytes):
             useQueue { queue in queue.control(fence: fence, text: text, bytes: bytes) { perform($0) } }
@@ -204,8 +206,7 @@ final class CallerConnection: WebSocketHandler {
     private func perform(_ action: AgentAudioQueue.Action) {
         switch action {
         case .send(let bytes, let text):
-            guard let socket else { return }
-            if text { _ = socket.send(text: String(buffer: bytes)) } else { _ = socket.send(binary: bytes) }
+            tell(WireMessage(bytes, isText: text))
         case .throttle(let on):
             guard case .relaying(let link) = state else { return }
             link.client.send(.throttled(on))
@@ -216,14 +217,20 @@ final class CallerConnection: WebSocketHandler {
         }
     }
 
+    /// Sends the caller a message; nil where its backend has none for the occasion.
+    private func tell(_ message: WireMessage?) {
+        guard let socket, let message else { return }
+        if message.isText { _ = socket.send(text: String(buffer: message.bytes)) } else { _ = socket.send(binary: message.bytes) }
+    }
+
     // MARK: The end
 
     /// Tells the caller what is wrong, on the wire and in the log, and closes.
     func refuse(_ error: AdmissionError) {
-        guard let socket else { return }
+        guard socket != nil else { return }
         logger.warning("caller refused", metadata: ["code": "\(error.code.rawValue)", "reason": "\(error.message)"])
         service.metrics.refused(error.code)
-        _ = socket.send(binary: PipecatCodec.fatal(error.description))
+        tell(backend.fatal(error.description))
         end(error.closeCode, error.description)
     }
 

@@ -7,6 +7,7 @@ package import Telemetry
 /// What all callers of one dispatcher share.
 package final class DispatcherCore: Sendable {
     let admission: Admission
+    let backends: DispatcherBackends
     /// Proxies that are believed who called them.
     let trustedProxies: [AddressBlock]
     let logger: Logger
@@ -19,10 +20,11 @@ package final class DispatcherCore: Sendable {
     private let draining = Mutex(false)
 
     package init(
-        admission: Admission, returns: (any Returns)? = nil, watch: WorkerWatch? = nil, trustedProxies: [AddressBlock] = [], logger: Logger,
+        admission: Admission, backends: DispatcherBackends, returns: (any Returns)? = nil, watch: WorkerWatch? = nil, trustedProxies: [AddressBlock] = [], logger: Logger,
         registry: MetricsRegistry
     ) {
         self.admission = admission
+        self.backends = backends
         self.returns = returns
         self.watch = watch
         self.trustedProxies = trustedProxies

@@ -15,7 +15,7 @@ package enum PublicAPI {
         router.add(middleware: UnroutedRequests())
         router.post("/v1/connect") { request, context in await answer(core) { try await connect(request, context, core) } }
         router.get("/v1/agents") { request, context in await answer(core) { try await agents(request, context, core) } }
-        for path in CallerChannel.paths {
+        for path in core.backends.webSocketPaths {
             router.get(.init(path)) { _, _ in
                 refusal(AdmissionError(.badRequest, "this is where WebSockets connect: send 'Upgrade: websocket'"), status: 426)
             }

@@ -13,10 +13,9 @@ package struct RegistryPlacing: WorkerPlacing {
                 worker: worker.id, host: worker.host, port: worker.port, reservation: reservation,
                 weight: request.weight)
         case .full: throw AdmissionError(.full, "all media workers are full; try again in a few seconds")
-        case .nobody where request.labels.isEmpty: throw AdmissionError(.unavailable, "no media worker is running")
         case .nobody:
-            let labels = request.labels.sorted().joined(separator: ", ")
-            throw AdmissionError(.unavailable, "no media worker with the labels that the agent needs is running: \(labels)")
+            let needs = request.labels.sorted().map { $0.replacing("backend:", with: "the backend ") }.joined(separator: ", ")
+            throw AdmissionError(.unavailable, "no media worker with what the call needs is running: \(needs)")
         }
     }
 

@@ -1,9 +1,9 @@
 import Audio
+import BackendKit
 import Conversation
 import Foundation
 import Logging
 import NIOCore
-import PipecatBackend
 import RelayLink
 import SessionLog
 import SwiftProtobuf
@@ -15,7 +15,7 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
     private struct Run {
         let attach: RelayAttach
         let session: VoiceSession
-        let media: RelayedMedia
+        let media: RelayedPort
         let clockKey: Int
         /// Messages of the caller that an earlier owner has put into the log.
         let covered: UInt64
@@ -87,7 +87,7 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
         let session = run.session
         switch message {
         case .caller(let number, _, let text, let bytes):
-            if let incoming = run.media.receive(number, text: text, bytes) { handle(incoming, number, run) }
+            run.media.receive(number, text: text, bytes) { handle($0, number, run) }
             if number == run.attach.lastKept { session.assumeIsolated { $0.replayEnded() } }
         case .taken(let samples): run.media.taken(samples)
         case .throttled(let on): session.assumeIsolated { $0.throttled(on) }
@@ -100,7 +100,7 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
         }
     }
 
-    private func handle(_ incoming: PipecatCodec.Incoming, _ number: UInt64, _ run: Run) {
+    private func handle(_ incoming: ClientMessage, _ number: UInt64, _ run: Run) {
         let session = run.session
         switch incoming {
         case .audio(let bytes, let rate, let channels):
@@ -172,6 +172,8 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
             try run(attach, claimed, agents, waiting)
         } catch let error as ConfigurationFileError {
             failed(.unknownAgent, error.description)
+        } catch let error as BackendError {
+            failed(.providerUnavailable, error.description)
         } catch let error as ProviderError {
             failed(.providerUnavailable, error.description)
         } catch let error as SessionLogError {
@@ -208,10 +210,9 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
 
     private func makeSession(
         _ attach: RelayAttach, _ claimed: ClaimedSession, _ agents: Agents
-    ) throws -> (VoiceSession, RelayedMedia) {
-        var codec = PipecatCodec()
-        codec.restore(ByteBuffer(bytes: agents.state.legs[1]?.latest?.handshake ?? .init()))
-        let media = RelayedMedia(link: link, fence: claimed.fence, codec: codec)
+    ) throws -> (VoiceSession, RelayedPort) {
+        let codec = try core.backends.codec(of: attach.backend, handshake: Array(agents.state.legs[1]?.latest?.handshake ?? .init()))
+        let media = RelayedPort(link: link, fence: claimed.fence, codec: codec)
         let providers = try core.environment.providers(for: agents.current)
         var logger = core.logger
         logger[metadataKey: "session"] = "\(attach.session)"

@@ -20,6 +20,7 @@ package final class WorkerCore: Sendable {
 
     let store: any SessionOwning
     let environment: SessionEnvironment
+    let backends: WorkerBackends
     let logger: Logger
     let name: String
     package let capacity: Double
@@ -36,7 +37,7 @@ package final class WorkerCore: Sendable {
 
     /// `checkTicket` returns what is wrong with a ticket, or nil.
     package init(
-        name: String, capacity: Double, store: any SessionOwning, environment: SessionEnvironment, registry: MetricsRegistry,
+        name: String, capacity: Double, store: any SessionOwning, environment: SessionEnvironment, backends: WorkerBackends, registry: MetricsRegistry,
         logger: Logger, reconnectWindow: Duration = .seconds(30),
         checkTicket: @escaping @Sendable (String, String, UInt64) -> String?, loadChanged: @escaping @Sendable () -> Void = {}
     ) {
@@ -44,6 +45,7 @@ package final class WorkerCore: Sendable {
         self.capacity = capacity
         self.store = store
         self.environment = environment
+        self.backends = backends
         self.logger = logger
         self.reconnectWindow = reconnectWindow
         self.checkTicket = checkTicket

@@ -17,6 +17,9 @@ package struct PlacementRequest: Sendable, Hashable {
     /// Labels that the worker must have, all of them.
     package var labels: Set<String>
 
+    /// What workers are labelled with that serve a backend. Labels of the operator and of agent files have no colon.
+    package static func label(ofBackend name: String) -> String { "backend:\(name)" }
+
     package init(
         weight: Double = 1, purpose: Purpose = .new, excluding: Set<String> = [], region: String = "",
         labels: Set<String> = []

@@ -46,15 +46,15 @@ package struct AgentAudioQueue: Sendable {
     package mutating func raiseFence(_ fence: UInt64) { highestFence = max(highestFence, fence) }
 
     package mutating func audio(
-        fence: UInt64, reply: UInt32, firstSample: Int64, samples: UInt32, bytes: ByteBuffer, _ perform: (Action) -> Void
+        fence: UInt64, reply: UInt32, firstSample: Int64, samples: UInt32, text: Bool = false, bytes: ByteBuffer, _ perform: (Action) -> Void
     ) {
         guard accept(fence, perform) else { return }
         if writable, held.isEmpty {
             settledSamples += UInt64(samples)
             deliver(reply: reply, sample: firstSample + Int64(samples))
-            return perform(.send(bytes, text: false))
+            return perform(.send(bytes, text: text))
         }
-        held.append(Held(reply: reply, firstSample: firstSample, samples: samples, bytes: bytes, text: false))
+        held.append(Held(reply: reply, firstSample: firstSample, samples: samples, bytes: bytes, text: text))
         heldSamples += Int(samples)
         setThrottle(true, perform)
         dropOldestAudio()

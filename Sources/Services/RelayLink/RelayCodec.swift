@@ -50,8 +50,8 @@ package enum RelayCodec {
             case .refused(let code, let reason):
                 out.writeMultipleIntegers(UInt8(66), code.rawValue)
                 out.writeText(reason)
-            case .agent(let fence, let reply, let first, let samples, let bytes):
-                out.writeMultipleIntegers(UInt8(67), fence, reply, first, samples)
+            case .agent(let fence, let reply, let first, let samples, let text, let bytes):
+                out.writeMultipleIntegers(UInt8(67), fence, reply, first, samples, UInt8(text ? 1 : 0))
                 out.writeImmutableBuffer(bytes)
             case .control(let fence, let text, let bytes):
                 out.writeMultipleIntegers(UInt8(68), fence, UInt8(text ? 1 : 0))
@@ -99,7 +99,8 @@ package enum RelayCodec {
             let reply = try body.integer(UInt32.self)
             let first = try body.integer(Int64.self)
             let samples = try body.integer(UInt32.self)
-            return .agent(fence: fence, reply: reply, firstSample: first, samples: samples, bytes: body)
+            let text = try body.integer(UInt8.self) != 0
+            return .agent(fence: fence, reply: reply, firstSample: first, samples: samples, text: text, bytes: body)
         case 68:
             let fence = try body.integer(UInt64.self)
             return .control(fence: fence, text: try body.integer(UInt8.self) != 0, bytes: body)
@@ -157,7 +158,7 @@ extension MessageToWorker {
 extension MessageToRelay {
     var payloadBytes: Int {
         switch self {
-        case .agent(_, _, _, _, let bytes), .control(_, _, let bytes): bytes.readableBytes
+        case .agent(_, _, _, _, _, let bytes), .control(_, _, let bytes): bytes.readableBytes
         default: 24
         }
     }

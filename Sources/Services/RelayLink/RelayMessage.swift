@@ -24,7 +24,7 @@ package enum MessageToRelay: Sendable, Equatable {
     case accepted(fence: UInt64)
     case refused(code: RelayRefusal, reason: String)
     /// Agent audio in the backend's own wire format. `firstSample` counts within the reply.
-    case agent(fence: UInt64, reply: UInt32, firstSample: Int64, samples: UInt32, bytes: ByteBuffer)
+    case agent(fence: UInt64, reply: UInt32, firstSample: Int64, samples: UInt32, text: Bool, bytes: ByteBuffer)
     /// Anything else for the caller, in order with the audio; never dropped.
     case control(fence: UInt64, text: Bool, bytes: ByteBuffer)
     /// Drop what is held of this reply and those before it; overtakes audio. The caller is taken to have heard the reply up to `sample`.
@@ -59,7 +59,7 @@ package enum RelayRefusal: UInt8, Sendable, CaseIterable {
 /// Everything that a worker needs to take a session and its caller.
 package struct RelayAttach: Sendable, Equatable {
     /// Version of this link's protocol; a worker refuses what it does not know.
-    package static let currentVersion: UInt16 = 3
+    package static let currentVersion: UInt16 = 4
 
     package var version: UInt16 = currentVersion
     /// Signed ticket (session, fence, role).

@@ -56,7 +56,7 @@ extension ClientNotice {
             "tool ended \(call) \(name)" + (cancelled ? " cancelled" : "")
         case .error(let message, let fatal): (fatal ? "fatal error " : "error ") + message
         case .resumable(let token, let seconds): "resumable \(token) \(seconds)"
-        case .userStartedSpeaking, .userStoppedSpeaking, .userTranscript, .sentence, .latency, .response,
+        case .userStartedSpeaking, .userStoppedSpeaking, .userTranscript, .sentence, .spoken, .latency, .response,
             .errorResponse:
             nil
         }

@@ -1,6 +1,8 @@
+public import BackendKit
 import Cryptography
 import DispatcherService
 import Foundation
+import InstalledBackends
 import NIOCore
 import NIOPosix
 import Placement
@@ -15,8 +17,7 @@ import Telemetry
 import TenantDirectory
 
 /// Wires a dispatcher.
-@main
-enum DispatcherProgram {
+public enum DispatcherProgram {
     static let listen = EnvironmentKey<NetworkAddress>.address(
         "PARLEY_LISTEN", default: "127.0.0.1:8080", help: "The public port: API and WebSocket callers.")
     static let region = EnvironmentKey<String>.string("PARLEY_REGION", default: "local", help: "Part of every session id.")
@@ -32,22 +33,24 @@ enum DispatcherProgram {
     static let tickets = EnvironmentKey<KeyRing>.keyRing(
         "PARLEY_TICKET_KEYS", help: "Keys that sign the tickets of internal links, id:secret, the current one first.")
 
-    static func main() async {
+    /// Runs a dispatcher until it is told to end, and ends the process. `backends`: those beside Parley's own.
+    public static func main(backends: [any VoiceBackend] = []) async {
+        let installed = InstalledBackends(adding: backends)
         let definition = ServiceDefinition(
             name: "dispatcher", opsPort: 8081,
             keys: [
                 listen.declaration, region.declaration, redis.declaration, postgres.declaration, agents.declaration,
                 staticKey.declaration, stores.declaration, tickets.declaration, CommonKeys.reconnectWindow.declaration,
-            ] + StoreSecurity.declarations + LimitKeys.declarations)
+            ] + StoreSecurity.declarations + LimitKeys.declarations + installed.declarations)
         if CommandLine.arguments.contains("--help-config") {
             print(definition.configurationHelp)
             return
         }
-        let code = await ServiceRunner(definition).run { context in try await services(context) }
+        let code = await ServiceRunner(definition).run { context in try await services(context, installed) }
         exit(code.rawValue)
     }
 
-    private static func services(_ context: ServiceContext) async throws -> [any Service] {
+    private static func services(_ context: ServiceContext, _ installed: InstalledBackends) async throws -> [any Service] {
         let environment = context.environment
         let redisClient = RedisClient(
             try RedisConfiguration(url: environment.get(redis).revealed, name: "dispatcher"), on: context.eventLoops.next(),
@@ -77,7 +80,7 @@ enum DispatcherProgram {
             list: { try await registry.workers().map { .init(id: $0.id, host: $0.host, port: $0.port) } },
             ticket: { try tickets.issue(session: RelayTickets.watch, fence: 0) }, on: watchGroup.next(), logger: context.logger)
         let core = DispatcherCore(
-            admission: admission, returns: Resumption(tokens: ResumeTokenStore(redis: redisClient), client: client), watch: watch,
+            admission: admission, backends: try backends(environment, installed), returns: Resumption(tokens: ResumeTokenStore(redis: redisClient), client: client), watch: watch,
             trustedProxies: try environment.get(LimitKeys.proxies), logger: context.logger, registry: context.metrics)
         context.health.addReadinessCheck("redis") {
             _ = try await redisClient.send(RedisCommand("PING"))
@@ -92,6 +95,16 @@ enum DispatcherProgram {
         ) { port in context.announce("public", at: "http://\(address.host):\(port)") }
         return [Running { try await client.run() }, Running { await limits.run() }] + directoryService
             + [watch, try reaper(context, client, shared), server]
+    }
+
+    private static func backends(_ environment: ServiceEnvironment, _ installed: InstalledBackends) throws -> DispatcherBackends {
+        var backends = DispatcherBackends()
+        for (backend, settings) in try installed.enabled(environment) {
+            do { try backends.add(backend, settings) } catch let error as BackendError {
+                throw ConfigurationError([InstalledBackends.problem(error)])
+            }
+        }
+        return backends
     }
 
     private static func reaper(_ context: ServiceContext, _ client: StoreClient, _ shared: SharedLimits) throws -> Reaper {

@@ -1,4 +1,5 @@
 import AnthropicProvider
+public import BackendKit
 import CartesiaProvider
 import Conversation
 import Cryptography
@@ -6,6 +7,7 @@ import DeepgramProvider
 import ElevenLabsProvider
 import Foundation
 import HTTPClient
+import InstalledBackends
 import LocalProviders
 import Logging
 import MediaWorkerService
@@ -25,8 +27,7 @@ import Telemetry
 import WebSocket
 
 /// Wires a media worker.
-@main
-enum MediaWorkerProgram {
+public enum MediaWorkerProgram {
     static let listen = EnvironmentKey<NetworkAddress>.address(
         "PARLEY_WORKER_LISTEN", default: "127.0.0.1:7100", help: "Where relay links are taken; port 0 takes a free one.")
     static let advertise = EnvironmentKey<String>.string(
@@ -51,24 +52,26 @@ enum MediaWorkerProgram {
     static let onnxRuntime = EnvironmentKey<String>.string(
         "PARLEY_ONNXRUNTIME_LIB", default: "", help: "Path of libonnxruntime.so; default: in the models' directory.")
 
-    static func main() async {
+    /// Runs a media worker until it is told to end, and ends the process. `backends`: those beside Parley's own.
+    public static func main(backends: [any VoiceBackend] = []) async {
+        let installed = InstalledBackends(adding: backends)
         let definition = ServiceDefinition(
             name: "media-worker", opsPort: 7101,
             keys: [
                 listen.declaration, advertise.declaration, id.declaration, capacity.declaration, region.declaration, labels.declaration,
                 redis.declaration, stores.declaration, tickets.declaration, CommonKeys.reconnectWindow.declaration, turnThreads.declaration,
                 models.declaration, onnxRuntime.declaration,
-            ] + StoreSecurity.declarations + QuotaKeys.declarations,
+            ] + StoreSecurity.declarations + QuotaKeys.declarations + installed.declarations,
             alsoKnown: ["PARLEY_POCKETSPHINX_MODEL_DIR", "PARLEY_LOCAL_SPEECH_THREADS"])
         if CommandLine.arguments.contains("--help-config") {
             print(definition.configurationHelp)
             return
         }
-        let code = await ServiceRunner(definition).run { context in try await services(context) }
+        let code = await ServiceRunner(definition).run { context in try await services(context, installed) }
         exit(code.rawValue)
     }
 
-    private static func services(_ context: ServiceContext) async throws -> [any Service] {
+    private static func services(_ context: ServiceContext, _ installed: InstalledBackends) async throws -> [any Service] {
         let environment = context.environment
         let configured = try environment.get(id)
         let name = configured.isEmpty ? "worker-\(try RandomBytes.name(bytes: 6).lowercased())" : configured
@@ -89,10 +92,11 @@ enum MediaWorkerProgram {
         let quota = ProviderQuota(
             try QuotaKeys.quotas(environment), shared: SharedLimits(RedisLimits(redis: redisClient), metrics: context.metrics),
             worker: name, localShare: try environment.get(QuotaKeys.localShare))
+        let backends = try backends(environment, installed, context.logger)
         let core = WorkerCore(
             name: name, capacity: try environment.get(capacity),
             store: StoreOwner(client: client, stream: stream, worker: name, address: "\(host):\(address.port)"),
-            environment: try sessionEnvironment(context, quota), registry: context.metrics, logger: context.logger,
+            environment: try sessionEnvironment(context, quota), backends: backends, registry: context.metrics, logger: context.logger,
             reconnectWindow: try environment.get(CommonKeys.reconnectWindow),
             checkTicket: { ticketKeys.problem(with: $0, session: $1, fence: $2) }, loadChanged: { changed.yield() })
         let worker = MediaWorker(core: core, group: context.eventLoops)
@@ -107,7 +111,7 @@ enum MediaWorkerProgram {
         let announcer = try WorkerAnnouncer(WorkerRegistry(redis: redisClient))
         let capacityValue = core.capacity
         let region = try environment.get(region)
-        let labels = Set(try environment.get(labels))
+        let labels = Set(try environment.get(labels)).union(backends.names.map { PlacementRequest.label(ofBackend: $0) })
         let meter = LoadMeter()
         let presence = WorkerPresence(id: name, announcer: announcer, changes: changes, logger: context.logger) {
             let load = core.takeLoad()
@@ -120,6 +124,17 @@ enum MediaWorkerProgram {
             Running { try await client.run() }, Running { await stream.run() }, Running { await quota.run() },
             MediaWorkerDrain(core: core, channel: channel), presence,
         ]
+    }
+
+    /// A backend whose media half does not work here leaves the others alone: dispatchers send its sessions to other workers.
+    private static func backends(_ environment: ServiceEnvironment, _ installed: InstalledBackends, _ logger: Logger) throws -> WorkerBackends {
+        var backends = WorkerBackends()
+        for (backend, settings) in try installed.enabled(environment) {
+            do { try backends.add(backend, settings) } catch {
+                logger.error("this worker goes without a backend", metadata: ["backend": "\(backend.name)", "error": "\(error)"])
+            }
+        }
+        return backends
     }
 
     private static func sessionEnvironment(_ context: ServiceContext, _ quota: ProviderQuota) throws -> SessionEnvironment {

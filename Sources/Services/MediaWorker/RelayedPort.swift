@@ -1,17 +1,16 @@
 import Audio
-import Conversation
+import BackendKit
 import NIOCore
-import PipecatBackend
 import RelayLink
 
 /// The way out of a session whose caller's socket is held by a dispatcher: encodes for the client, writes to the relay link.
 ///
 /// Unchecked because it is confined to the link's event loop, on which its session lives too; every entry is a session's or the
 /// link handler's, both on that loop.
-final class RelayedMedia: MediaPort, @unchecked Sendable {
+final class RelayedPort: MediaPort, @unchecked Sendable {
     private let link: RelayServerLink
     private let fence: UInt64
-    private var codec: PipecatCodec
+    private var codec: any ClientCodec
     private(set) var handled: UInt64 = 0
     private var released: UInt64 = 0
     private var dirty = false
@@ -20,7 +19,7 @@ final class RelayedMedia: MediaPort, @unchecked Sendable {
     /// What the client was told last about the end of its call: the close frame says the same.
     private var fatalMessage: String?
 
-    init(link: RelayServerLink, fence: UInt64, codec: PipecatCodec) {
+    init(link: RelayServerLink, fence: UInt64, codec: any ClientCodec) {
         self.link = link
         self.fence = fence
         self.codec = codec
@@ -32,39 +31,34 @@ final class RelayedMedia: MediaPort, @unchecked Sendable {
     // MARK: In
 
     /// What a message of the caller means; answers of the codec are sent back here.
-    func receive(_ number: UInt64, text: Bool, _ bytes: ByteBuffer) -> PipecatCodec.Incoming? {
+    func receive(_ number: UInt64, text: Bool, _ bytes: ByteBuffer, _ take: (ClientMessage) -> Void) {
         handled = max(handled, number)
-        let incoming = codec.decode(bytes, isText: text)
-        if case .answer(let answer) = incoming {
+        codec.decode(bytes, isText: text) { meaning in
+            guard case .answer(let answer) = meaning else { return take(meaning) }
             control(answer)
-            flush()
-            return nil
         }
-        return incoming
+        flush()
     }
 
     func taken(_ samples: UInt64) { takenSamples = min(max(takenSamples, samples), sentSamples) }
 
-    var client: ClientRecord {
-        ClientRecord(
-            protocolName: codec.clientVersion.map { "rtvi/\($0)+protobuf" } ?? "pipecat/protobuf",
-            handshake: Array(codec.handshake.readableBytesView))
-    }
+    var client: ClientRecord { codec.record }
 
     // MARK: Out
 
     func play(_ samples: Span<Int16>, reply: ReplyNumber, firstSample: SessionTime) {
-        var bytes = link.allocator.buffer(capacity: samples.count * 2 + PipecatFrame.audioOverhead)
+        var bytes = link.allocator.buffer(capacity: samples.count * 2 + codec.audioOverhead)
         codec.encode(samples, into: &bytes)
         link.write(
-            .agent(fence: fence, reply: reply, firstSample: firstSample.samples, samples: UInt32(samples.count), bytes: bytes))
+            .agent(fence: fence, reply: reply, firstSample: firstSample.samples, samples: UInt32(samples.count), text: codec.audioIsText,
+                bytes: bytes))
         sentSamples += UInt64(samples.count)
         dirty = true
     }
 
     func clear(reply: ReplyNumber, heard: SessionTime) {
         link.write(.clear(fence: fence, reply: reply, sample: heard.samples))
-        control(PipecatCodec.interruption)
+        if let interruption = codec.interruption() { control(interruption) }
     }
 
     func notify(_ notice: ClientNotice) {
@@ -95,8 +89,8 @@ final class RelayedMedia: MediaPort, @unchecked Sendable {
         link.flush()
     }
 
-    private func control(_ bytes: ByteBuffer) {
-        link.write(.control(fence: fence, text: false, bytes: bytes))
+    private func control(_ message: WireMessage) {
+        link.write(.control(fence: fence, text: message.isText, bytes: message.bytes))
         dirty = true
     }
 }

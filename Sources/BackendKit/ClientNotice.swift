@@ -1,0 +1,33 @@
+public import Audio
+
+/// What a client may be told. Backends encode it (RTVI messages, LiveKit streams, nothing for a phone).
+public enum ClientNotice: Sendable {
+    /// The agent is there; answers the client's handshake.
+    case ready
+    case userStartedSpeaking
+    case userStoppedSpeaking
+    case userTranscript(text: String, final: Bool, at: SessionTime)
+    /// A committed turn of the caller.
+    case userTurn(text: String, input: TurnInputKind)
+    case agentThinking(ReplyNumber)
+    case agentText(ReplyNumber, String)
+    case agentFinishedThinking(ReplyNumber)
+    /// A sentence is about to be spoken, being spoken, or has been spoken whole.
+    case sentence(SentenceID, text: String, SpokenStatus)
+    /// So much of a sentence has been spoken, by whole words; in step with the audio, several times a second.
+    case spoken(SentenceID, text: String, remaining: String)
+    case agentStartedSpeaking(ReplyNumber)
+    case agentStoppedSpeaking(ReplyNumber)
+    case interrupted(ReplyNumber)
+    case toolStarted(name: String, call: String)
+    case toolEnded(name: String, call: String, cancelled: Bool)
+    case latency(TurnLatency)
+    case error(message: String, fatal: Bool)
+    /// Answer to `ClientInput.request`.
+    case response(id: String, type: String, json: String)
+    case errorResponse(id: String, message: String)
+    /// With this token the client may connect again while its session waits for it.
+    case resumable(token: String, windowSeconds: Int)
+}
+
+public enum SpokenStatus: String, Sendable { case new, inProgress = "in-progress", completed }

@@ -1,0 +1,6 @@
+import ParleyDispatcher
+
+@main
+enum Dispatcher {
+    static func main() async { await DispatcherProgram.main() }
+}

@@ -1,0 +1,6 @@
+import ParleyMediaWorker
+
+@main
+enum MediaWorker {
+    static func main() async { await MediaWorkerProgram.main() }
+}

@@ -1,0 +1,34 @@
+package import BackendKit
+
+/// The admission halves that a dispatcher has, by name and by the paths of their WebSocket callers.
+package struct DispatcherBackends: Sendable {
+    package struct Entry: Sendable {
+        package var backend: any VoiceBackend
+        package var settings: BackendSettings
+        package var admission: any BackendAdmission
+    }
+
+    private var entries: [String: Entry] = [:]
+    private var paths: [String: String] = [:]
+
+    package init() {}
+
+    /// Makes the admission half of a backend that the operator has switched on.
+    ///
+    /// - Throws: `BackendError`, also when another backend has one of its paths
+    package mutating func add(_ backend: any VoiceBackend, _ settings: BackendSettings) throws {
+        let admission = try backend.makeAdmission(settings)
+        for path in admission.webSocketPaths {
+            if let other = paths[path] { throw BackendError(backend.name, "the path '\(path)' is taken by the backend '\(other)'") }
+            paths[path] = backend.name
+        }
+        entries[backend.name] = Entry(backend: backend, settings: settings, admission: admission)
+    }
+
+    package var all: [Entry] { entries.keys.sorted().compactMap { entries[$0] } }
+    package var webSocketPaths: [String] { paths.keys.sorted() }
+    package subscript(name: String) -> Entry? { entries[name] }
+
+    /// The backend whose callers connect there.
+    func entry(atPath path: String) -> Entry? { paths[path].flatMap { entries[$0] } }
+}
