@@ -65,6 +65,7 @@ let cLibraries: [Target] = [
     library("CFlite", apt: "flite1-dev"),
     library("CEspeakNG", pkgConfig: "espeak-ng", apt: "libespeak-ng-dev"),
     library("CPocketSphinx", pkgConfig: "pocketsphinx", apt: "libpocketsphinx-dev"),
+    .target(name: "CLiveKit", path: "Sources/CLibraries/CLiveKit", linkerSettings: [.linkedLibrary("dl")]),
     .target(name: "COnnxRuntime", path: "Sources/CLibraries/COnnxRuntime", linkerSettings: [.linkedLibrary("dl")]),
 ]
 
@@ -99,6 +100,8 @@ let foundation: [Target] = [
 
 let plugins: [Target] = [
     module("PipecatBackend", "Backends/Pipecat", ["BackendKit",  "WireCoding", "Audio", "SessionLog", "WebSocket", "Telemetry", nioCore, logging]),
+    module("LiveKitMedia", "Backends/LiveKit/Media", ["CLiveKit", "BackendKit", "Audio", nioCore, protobuf, logging], exclude: ["Protos"],
+           settings: unsafeSettings),
     module("ProviderSupport", "Providers/Support",
            ["Conversation", "RateLimits", "WireCoding", "HTTPClient", "WebSocket", "Resilience", "Telemetry", nioCore, logging]),
     module("DeepgramProvider", "Providers/Deepgram",

@@ -12,6 +12,25 @@ public protocol RoomMedia: Sendable {
     var problem: String? { get }
     /// Called back once, on any thread, if the backend breaks for good in this process: the worker gives its sessions away then.
     func whenBroken(_ handler: @escaping @Sendable (String) -> Void)
+    /// What is shown among the worker's metrics, read whenever they are.
+    var figures: [BackendFigure] { get }
+}
+
+extension RoomMedia {
+    public var figures: [BackendFigure] { [] }
+}
+
+/// A number among the metrics of a worker: `parley_<name>`.
+public struct BackendFigure: Sendable, Hashable {
+    public var name: String
+    public var help: String
+    public var value: Int
+
+    public init(_ name: String, _ help: String, _ value: Int) {
+        self.name = name
+        self.help = help
+        self.value = value
+    }
 }
 
 /// A room to join for a session.

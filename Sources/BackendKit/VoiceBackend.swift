@@ -1,3 +1,5 @@
+public import Logging
+
 /// A way for callers to reach agents: WebSockets with a wire format of their own, rooms of a conference server, telephony.
 ///
 /// A backend is registered by name in the programs that link it. It has two halves: admission, in the dispatcher, lets callers in; media, in
@@ -11,11 +13,11 @@ public protocol VoiceBackend: Sendable {
     /// The half that lets callers in. Called once in a dispatcher, with checked settings.
     ///
     /// - Throws: `BackendError` that names the field, for what only a look at several settings together shows
-    func makeAdmission(_ settings: BackendSettings) throws -> any BackendAdmission
+    func makeAdmission(_ settings: BackendSettings, logger: Logger) throws -> any BackendAdmission
     /// The half that carries media. Called once in a media worker, with checked settings.
     ///
     /// - Throws: `BackendError`; the worker then serves its other backends
-    func makeMedia(_ settings: BackendSettings) throws -> BackendMedia
+    func makeMedia(_ settings: BackendSettings, logger: Logger) throws -> BackendMedia
 }
 
 /// What a backend can do. Shown by `GET /v1/backends` and `parley backends`.

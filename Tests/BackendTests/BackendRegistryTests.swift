@@ -1,4 +1,5 @@
 import BackendKit
+import Logging
 import Testing
 
 /// A backend with one field of each kind.
@@ -13,8 +14,8 @@ private struct ExampleBackend: VoiceBackend {
         .init("names", .list, from: .agent, default: "", help: "Some names."),
     ]
 
-    func makeAdmission(_ settings: BackendSettings) throws -> any BackendAdmission { Admission() }
-    func makeMedia(_ settings: BackendSettings) throws -> BackendMedia { throw BackendError(name, "has no media half") }
+    func makeAdmission(_ settings: BackendSettings, logger: Logger) throws -> any BackendAdmission { Admission() }
+    func makeMedia(_ settings: BackendSettings, logger: Logger) throws -> BackendMedia { throw BackendError(name, "has no media half") }
 
     private struct Admission: BackendAdmission {}
 }

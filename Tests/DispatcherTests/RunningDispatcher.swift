@@ -26,7 +26,7 @@ struct RunningDispatcher: Sendable {
         let metrics = MetricsRegistry()
         var backends = DispatcherBackends()
         let pipecat = PipecatBackend()
-        try backends.add(pipecat, BackendSettings(of: pipecat) { _ in nil })
+        try backends.add(pipecat, BackendSettings(of: pipecat) { _ in nil }, logger: logger)
         let core = DispatcherCore(
             admission: cluster.admission, backends: backends, returns: cluster.returns, trustedProxies: trustedProxies, logger: logger, registry: metrics)
         let (ports, listening) = AsyncStream<Int>.makeStream()

@@ -1,4 +1,5 @@
 package import BackendKit
+package import Logging
 
 /// Pipecat clients over WebSockets, with its protobuf frames.
 package struct PipecatBackend: VoiceBackend {
@@ -8,8 +9,8 @@ package struct PipecatBackend: VoiceBackend {
     package let capabilities: BackendCapabilities = [.dtmf, .dataMessages]
     package let fields: [BackendField] = []
 
-    package func makeAdmission(_ settings: BackendSettings) -> any BackendAdmission { PipecatAdmission() }
-    package func makeMedia(_ settings: BackendSettings) -> BackendMedia { .relayed(PipecatMedia()) }
+    package func makeAdmission(_ settings: BackendSettings, logger: Logger) -> any BackendAdmission { PipecatAdmission() }
+    package func makeMedia(_ settings: BackendSettings, logger: Logger) -> BackendMedia { .relayed(PipecatMedia()) }
 }
 
 private struct PipecatAdmission: BackendAdmission {

@@ -3,6 +3,7 @@ import Cryptography
 import DispatcherService
 import Foundation
 import InstalledBackends
+import Logging
 import NIOCore
 import NIOPosix
 import Placement
@@ -80,7 +81,7 @@ public enum DispatcherProgram {
             list: { try await registry.workers().map { .init(id: $0.id, host: $0.host, port: $0.port) } },
             ticket: { try tickets.issue(session: RelayTickets.watch, fence: 0) }, on: watchGroup.next(), logger: context.logger)
         let core = DispatcherCore(
-            admission: admission, backends: try backends(environment, installed), returns: Resumption(tokens: ResumeTokenStore(redis: redisClient), client: client), watch: watch,
+            admission: admission, backends: try backends(environment, installed, context.logger), returns: Resumption(tokens: ResumeTokenStore(redis: redisClient), client: client), watch: watch,
             trustedProxies: try environment.get(LimitKeys.proxies), logger: context.logger, registry: context.metrics)
         context.health.addReadinessCheck("redis") {
             _ = try await redisClient.send(RedisCommand("PING"))
@@ -97,10 +98,10 @@ public enum DispatcherProgram {
             + [watch, try reaper(context, client, shared), server]
     }
 
-    private static func backends(_ environment: ServiceEnvironment, _ installed: InstalledBackends) throws -> DispatcherBackends {
+    private static func backends(_ environment: ServiceEnvironment, _ installed: InstalledBackends, _ logger: Logger) throws -> DispatcherBackends {
         var backends = DispatcherBackends()
         for (backend, settings) in try installed.enabled(environment) {
-            do { try backends.add(backend, settings) } catch let error as BackendError {
+            do { try backends.add(backend, settings, logger: logger) } catch let error as BackendError {
                 throw ConfigurationError([InstalledBackends.problem(error)])
             }
         }

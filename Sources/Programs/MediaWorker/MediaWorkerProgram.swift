@@ -130,7 +130,7 @@ public enum MediaWorkerProgram {
     private static func backends(_ environment: ServiceEnvironment, _ installed: InstalledBackends, _ logger: Logger) throws -> WorkerBackends {
         var backends = WorkerBackends()
         for (backend, settings) in try installed.enabled(environment) {
-            do { try backends.add(backend, settings) } catch {
+            do { try backends.add(backend, settings, logger: logger) } catch {
                 logger.error("this worker goes without a backend", metadata: ["backend": "\(backend.name)", "error": "\(error)"])
             }
         }

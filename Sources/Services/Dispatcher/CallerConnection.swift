@@ -9,36 +9,16 @@ import WebSocket
 ///
 /// Confined to the socket's event loop, on which the links to workers are opened too.
 final class CallerConnection: WebSocketHandler {
-    /// A link to a worker, told from earlier ones by its number.
-    struct Link {
-        let number: Int
-        let client: RelayClient
-        let place: WorkerPlace
-    }
-
-    enum State {
-        case admitting
-        /// No worker has the call: one is looked for. `pending` has been asked to take it.
-        case moving(RelayMove, pending: Link?)
-        case relaying(Link)
-        case closed
-    }
-
     let service: DispatcherCore
     let backend: any BackendAdmission
     let request: Admission.Request
     let eventLoop: any EventLoop
     let attachment: String
     var logger: Logger
-    var state = State.admitting
-    var call: RelayedCall?
+    private var isAdmitted = false
+    private var bond: WorkerBond?
     var kept = KeptMessages()
     var queue = AgentAudioQueue()
-    var lastLink = 0
-    /// A worker that has given the call away holds it until another one has it.
-    var previous: Link?
-    var observation: WorkerWatch.Observation?
-    var deadline: Scheduled<Void>?
     private(set) var socket: WebSocket?
     private var messages: MessageLimiter?
     /// Samples of agent audio that were reported to the worker as taken.
@@ -63,6 +43,7 @@ final class CallerConnection: WebSocketHandler {
 
     func opened(_ socket: WebSocket) {
         self.socket = socket
+        bond = WorkerBond(service: service, eventLoop: eventLoop, owner: self)
         service.connections.add(self, on: eventLoop)
         service.metrics.callers.increment()
         if service.isDraining { return refuse(AdmissionError(.draining, "this dispatcher is shutting down, connect again")) }
@@ -84,13 +65,17 @@ final class CallerConnection: WebSocketHandler {
     }
 
     private func admitted(_ result: Result<(RelayedCall, WorkerPlace?), any Error>) {
-        guard case .admitting = state else {
+        guard let bond, socket != nil else {
             // The caller has left meanwhile. Nobody owns the session, and the reaper closes it.
             if case .success((_, let place?)) = result { giveUp(place) }
             return
         }
+        isAdmitted = true
         switch result {
-        case .success(let (call, place)): begin(call, place)
+        case .success(let (call, place)):
+            logger[metadataKey: "session"] = "\(call.session)"
+            logger[metadataKey: "tenant"] = "\(call.tenant)"
+            bond.begin(call, call.generation > 1 ? .takeover : .opened, place)
         case .failure(let error as AdmissionError): refuse(error)
         case .failure(let error):
             logger.error("admission failed", metadata: ["error": "\(error)"])
@@ -100,7 +85,7 @@ final class CallerConnection: WebSocketHandler {
 
     /// All workers are full, and so many callers are served before this one, itself included.
     private func waits(at position: Int) {
-        guard case .admitting = state else { return }
+        guard !isAdmitted else { return }
         tell(backend.waiting(position: position))
     }
 
@@ -108,21 +93,12 @@ final class CallerConnection: WebSocketHandler {
     func received(text: ByteBuffer, on socket: WebSocket) { receive(text, text: true) }
 
     private func receive(_ bytes: ByteBuffer, text: Bool) {
-        if let problem = messages?.receive(now: .now) ?? call.flatMap({ service.admission.limits?.receive(tenant: $0.tenant) }) {
+        if let problem = messages?.receive(now: .now) ?? bond?.call.flatMap({ service.admission.limits?.receive(tenant: $0.tenant) }) {
             return refuse(problem)
         }
         let now = Int64(NIODeadline.now().uptimeNanoseconds / 1_000)
         let number = kept.append(bytes, text: text, arrivalMicroseconds: now)
-        guard let link = currentLink else { return }
-        link.client.send(.caller(number: number, arrivalMicroseconds: now, text: text, bytes: bytes))
-    }
-
-    /// Where the caller's messages go now: to a worker that takes over also before it has accepted, behind those that were kept.
-    private var currentLink: Link? {
-        switch state {
-        case .relaying(let link), .moving(_, pending: let link?): link
-        case .admitting, .moving(_, pending: nil), .closed: nil
-        }
+        bond?.client?.send(.caller(number: number, arrivalMicroseconds: now, text: text, bytes: bytes))
     }
 
     func writabilityChanged(_ socket: WebSocket) {
@@ -131,7 +107,7 @@ final class CallerConnection: WebSocketHandler {
     }
 
     /// The queue sends from inside, and a send may change the socket's writability at once: the queue hears of that afterwards.
-    private func useQueue(_ body: (inout AgentAudioQueue) -> Void) {
+    func useQueue(_ body: (inout AgentAudioQueue) -> Void) {
         isQueueBusy = true
         body(&queue)
         while isWritabilityNews, let socket {
@@ -143,9 +119,9 @@ final class CallerConnection: WebSocketHandler {
     }
 
     private func reportTaken() {
-        guard queue.settledSamples >= reportedSamples + Self.reportEvery, case .relaying(let link) = state else { return }
+        guard queue.settledSamples >= reportedSamples + Self.reportEvery, let worker = bond?.linkedClient else { return }
         reportedSamples = queue.settledSamples
-        link.client.send(.taken(samples: reportedSamples))
+        worker.send(.taken(samples: reportedSamples))
     }
 
     func willFail(_ socket: WebSocket, _ closure: WebSocketClosure) {
@@ -158,8 +134,8 @@ final class CallerConnection: WebSocketHandler {
         service.metrics.callersGone.increment()
         service.connections.remove(self)
         let reason = closure.reason.isEmpty ? "closed with \(closure.code.rawValue)" : closure.reason
-        currentLink?.client.send(.detached(reason: reason, isFinal: Self.isHangUp(closure)))
-        letGo()
+        bond?.client?.send(.detached(reason: reason, isFinal: Self.isHangUp(closure)))
+        bond?.close()
         self.socket = nil
     }
 
@@ -171,49 +147,15 @@ final class CallerConnection: WebSocketHandler {
 
     // MARK: The worker
 
-    func received(_ message: MessageToRelay, from number: Int) {
-        switch state {
-        case .relaying(let link) where link.number == number: relay(message)
-        case .moving(let move, pending: let link?) where link.number == number:
-            switch message {
-            case .accepted(let fence): accepted(link, move, fence: fence)
-            case .refused(let code, let reason): refused(link, code, reason)
-            case .end(let code, let reason): end(code, reason)
-            case .agent, .control, .clear, .release, .handover, .beat: break
-            }
-        case .admitting, .moving, .relaying, .closed: break
-        }
-    }
-
-    private func relay(_ message: MessageToRelay) {
-        switch message {
-        case .agent(let fence, let reply, let first, let samples, let text, let bytes):
-            useQueue { queue in
-                queue.audio(fence: fence, reply: reply, firstSample: first, samples: samples, text: text, bytes: bytes) { perform($0) }
-            }
-        case .control(let fence, let text, let bytes):
-            useQueue { queue in queue.control(fence: fence, text: text, bytes: bytes) { perform($0) } }
-        case .clear(let fence, let reply, let sample):
-            useQueue { queue in queue.clear(fence: fence, reply: reply, sample: sample) { perform($0) } }
-        case .release(let number): kept.release(through: number)
-        case .handover: handedOver()
-        case .end(let code, let reason): end(code, reason)
-        case .accepted, .refused, .beat: break
-        }
-        if queue.isStuck { refuse(AdmissionError(.badRequest, "the connection takes no data")) }
-    }
-
-    private func perform(_ action: AgentAudioQueue.Action) {
+    func perform(_ action: AgentAudioQueue.Action) {
         switch action {
         case .send(let bytes, let text):
             tell(WireMessage(bytes, isText: text))
         case .throttle(let on):
-            guard case .relaying(let link) = state else { return }
-            link.client.send(.throttled(on))
+            guard let worker = bond?.linkedClient else { return }
+            worker.send(.throttled(on))
             service.metrics.throttles.increment()
-        case .revoke(let fence):
-            guard case .relaying(let link) = state else { return }
-            link.client.send(.revoked(fence: fence))
+        case .revoke(let fence): bond?.linkedClient?.send(.revoked(fence: fence))
         }
     }
 
@@ -225,6 +167,13 @@ final class CallerConnection: WebSocketHandler {
 
     // MARK: The end
 
+    /// The caller has left before the place was used.
+    private func giveUp(_ place: WorkerPlace) {
+        let workers = service.admission.workers
+        // Nothing waits for it.
+        Task { await workers.giveUp(place) }
+    }
+
     /// Tells the caller what is wrong, on the wire and in the log, and closes.
     func refuse(_ error: AdmissionError) {
         guard socket != nil else { return }
@@ -234,27 +183,15 @@ final class CallerConnection: WebSocketHandler {
         end(error.closeCode, error.description)
     }
 
-    private func end(_ code: UInt16, _ reason: String) {
-        letGo()
+    func end(_ code: UInt16, _ reason: String) {
+        bond?.close()
         // A close reason has at most 123 bytes.
         socket?.close(WebSocketClosure.Code(rawValue: code), reason: String(reason.prefix(120)))
     }
 
-    /// Nothing more is passed on in either direction.
-    private func letGo() {
-        deadline?.cancel()
-        if let observation { service.watch?.cancel(observation) }
-        observation = nil
-        // Closing a link reports its end at once: by then the state must say that this is wanted.
-        let links = [currentLink, previous].compactMap { $0 }
-        state = .closed
-        previous = nil
-        for link in links { link.client.close() }
-    }
-
     /// The dispatcher is going away. `all`: also those who cannot come back to their session over another dispatcher.
     func shutDown(all: Bool) {
-        guard all || request.canResume && call?.resumeToken.isEmpty == false else { return }
+        guard all || request.canResume && bond?.call?.resumeToken.isEmpty == false else { return }
         refuse(AdmissionError(.draining, "this dispatcher is shutting down, connect again"))
     }
 }

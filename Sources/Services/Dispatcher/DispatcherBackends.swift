@@ -1,4 +1,5 @@
 package import BackendKit
+package import Logging
 
 /// The admission halves that a dispatcher has, by name and by the paths of their WebSocket callers.
 package struct DispatcherBackends: Sendable {
@@ -16,8 +17,8 @@ package struct DispatcherBackends: Sendable {
     /// Makes the admission half of a backend that the operator has switched on.
     ///
     /// - Throws: `BackendError`, also when another backend has one of its paths
-    package mutating func add(_ backend: any VoiceBackend, _ settings: BackendSettings) throws {
-        let admission = try backend.makeAdmission(settings)
+    package mutating func add(_ backend: any VoiceBackend, _ settings: BackendSettings, logger: Logger) throws {
+        let admission = try backend.makeAdmission(settings, logger: logger)
         for path in admission.webSocketPaths {
             if let other = paths[path] { throw BackendError(backend.name, "the path '\(path)' is taken by the backend '\(other)'") }
             paths[path] = backend.name

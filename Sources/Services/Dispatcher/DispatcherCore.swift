@@ -149,7 +149,7 @@ struct DispatcherMetrics: Sendable {
         workersLost = registry.counter("parley_dispatcher_workers_lost_total", help: "Relay links that broke during a call.")
         throttles = registry.counter("parley_dispatcher_throttles_total", help: "Changes of back pressure from callers.")
         var moves: [RelayMove.Reason: Histogram] = [:]
-        for reason in [RelayMove.Reason.opened, .takeover, .drain] {
+        for reason in [RelayMove.Reason.opened, .takeover, .drain, .adopt] {
             moves[reason] = registry.histogram(
                 "parley_dispatcher_move_seconds", help: "From the moment a call needs a worker until one has it.",
                 labels: ["reason": reason.rawValue])

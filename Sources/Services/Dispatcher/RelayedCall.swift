@@ -25,7 +25,7 @@ struct RelayedCall: Sendable {
 
 /// The search for a worker that takes a session, from the first try on: a new call, a worker that is gone, a worker that gives the session away.
 struct RelayMove: Sendable {
-    enum Reason: String, Sendable { case opened, takeover, drain }
+    enum Reason: String, Sendable { case opened, takeover, drain, adopt }
 
     /// A caller who is kept waiting longer would rather call again.
     static let patienceForNew = TimeAmount.seconds(10)

@@ -1,4 +1,5 @@
 package import BackendKit
+package import Logging
 
 /// The media halves that a worker has, by name.
 package struct WorkerBackends: Sendable {
@@ -13,8 +14,8 @@ package struct WorkerBackends: Sendable {
     package init() {}
 
     /// Makes the media half of a backend that the operator has switched on.
-    package mutating func add(_ backend: any VoiceBackend, _ settings: BackendSettings) throws {
-        entries[backend.name] = Entry(backend: backend, settings: settings, media: try backend.makeMedia(settings))
+    package mutating func add(_ backend: any VoiceBackend, _ settings: BackendSettings, logger: Logger) throws {
+        entries[backend.name] = Entry(backend: backend, settings: settings, media: try backend.makeMedia(settings, logger: logger))
     }
 
     package var names: [String] { entries.keys.sorted() }

@@ -63,6 +63,7 @@ package enum RelayCodec {
                 out.writeMultipleIntegers(UInt8(72), code)
                 out.writeText(reason)
             case .beat(let draining): out.writeMultipleIntegers(UInt8(73), UInt8(draining ? 1 : 0))
+            case .adopt(let adoption): encode(adoption, into: &out)
             }
         }
     }
@@ -114,6 +115,7 @@ package enum RelayCodec {
             let code = try body.integer(UInt16.self)
             return .end(code: code, reason: try body.text())
         case 73: return .beat(draining: try body.integer(UInt8.self) != 0)
+        case 74: return .adopt(try decodeAdoption(&body))
         case let type: throw RelayError(.unknownType, "message type \(type) is not known to this dispatcher")
         }
     }
@@ -134,7 +136,22 @@ package enum RelayCodec {
         out.writeMultipleIntegers(attach.deliveredReply, attach.deliveredSample)
         out.writeText(attach.reservation)
         out.writeInteger(attach.weight.bitPattern)
+        out.writeText(attach.labels.sorted().joined(separator: ","))
         out.writeText(attach.reason)
+    }
+
+    private static func encode(_ adoption: RelayAdoption, into out: inout ByteBuffer) {
+        out.writeInteger(UInt8(74))
+        for text in [adoption.session, adoption.tenant, adoption.backend, adoption.attachment] { out.writeText(text) }
+        out.writeMultipleIntegers(adoption.fence, adoption.generation, adoption.weight.bitPattern)
+        out.writeText(adoption.labels.sorted().joined(separator: ","))
+    }
+
+    private static func decodeAdoption(_ body: inout ByteBuffer) throws(RelayError) -> RelayAdoption {
+        let (session, tenant, backend, attachment) = (try body.text(), try body.text(), try body.text(), try body.text())
+        return RelayAdoption(
+            session: session, tenant: tenant, backend: backend, fence: try body.integer(UInt64.self), attachment: attachment,
+            generation: try body.integer(UInt32.self), weight: Double(bitPattern: try body.integer(UInt64.self)), labels: try body.labels())
     }
 
     private static func decodeAttach(_ body: inout ByteBuffer) throws(RelayError) -> RelayAttach {
@@ -145,7 +162,7 @@ package enum RelayCodec {
             seenFence: try body.integer(UInt64.self), firstKept: try body.integer(UInt64.self),
             lastKept: try body.integer(UInt64.self), isUrgent: try body.integer(UInt8.self) != 0,
             deliveredReply: try body.integer(UInt32.self), deliveredSample: try body.integer(Int64.self), reservation: try body.text(),
-            weight: Double(bitPattern: try body.integer(UInt64.self)), reason: try body.text())
+            weight: Double(bitPattern: try body.integer(UInt64.self)), labels: try body.labels(), reason: try body.text())
         attach.version = version
         return attach
     }
@@ -184,6 +201,8 @@ extension ByteBuffer {
         }
         return bytes
     }
+
+    fileprivate mutating func labels() throws(RelayError) -> Set<String> { Set(try text().split(separator: ",").map(String.init)) }
 
     fileprivate mutating func text() throws(RelayError) -> String {
         let bytes = try field()

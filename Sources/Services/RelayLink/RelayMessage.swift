@@ -37,6 +37,8 @@ package enum MessageToRelay: Sendable, Equatable {
     case end(code: UInt16, reason: String)
     /// The worker lives; sent on control connections every 100 ms.
     case beat(draining: Bool)
+    /// On control connections: the worker has a session in a room whose dispatcher is gone; whoever gets this attaches to it with the reason `adopt`.
+    case adopt(RelayAdoption)
 }
 
 /// Why a worker does not take a session.
@@ -54,6 +56,32 @@ package enum RelayRefusal: UInt8, Sendable, CaseIterable {
     case superseded = 10
     /// The session is closed.
     case over = 11
+}
+
+/// A session that a worker has and no dispatcher knows of.
+package struct RelayAdoption: Sendable, Equatable {
+    package var session: String
+    package var tenant: String
+    package var backend: String
+    package var fence: UInt64
+    package var attachment: String
+    package var generation: UInt32
+    package var weight: Double
+    package var labels: Set<String>
+
+    package init(
+        session: String, tenant: String, backend: String, fence: UInt64, attachment: String, generation: UInt32, weight: Double,
+        labels: Set<String>
+    ) {
+        self.session = session
+        self.tenant = tenant
+        self.backend = backend
+        self.fence = fence
+        self.attachment = attachment
+        self.generation = generation
+        self.weight = weight
+        self.labels = labels
+    }
 }
 
 /// Everything that a worker needs to take a session and its caller.
@@ -88,14 +116,16 @@ package struct RelayAttach: Sendable, Equatable {
     package var reservation: String
     /// What the session weighs on a worker.
     package var weight: Double
-    /// opened, takeover, drain.
+    /// What the session needs of a worker, for whoever looks for the next one.
+    package var labels: Set<String>
+    /// opened, takeover, drain, adopt.
     package var reason: String
 
     package init(
         ticket: String, session: String, tenant: String, attachment: String, generation: UInt32 = 1, resumeToken: String = "",
         backend: String, seenFence: UInt64, firstKept: UInt64 = 1, lastKept: UInt64 = 0, isUrgent: Bool = false,
         deliveredReply: UInt32 = 0, deliveredSample: Int64 = 0, reservation: String, weight: Double = 1,
-        reason: String = "opened"
+        labels: Set<String> = [], reason: String = "opened"
     ) {
         self.ticket = ticket
         self.session = session
@@ -112,6 +142,7 @@ package struct RelayAttach: Sendable, Equatable {
         self.deliveredSample = deliveredSample
         self.reservation = reservation
         self.weight = weight
+        self.labels = labels
         self.reason = reason
     }
 }

@@ -1,0 +1,132 @@
+import Audio
+import NIOCore
+import SwiftProtobuf
+import Synchronization
+
+/// The agent's audio on its way into the room: takes what the session plays, gives the library 10 ms of it every 10 ms, and silence in between.
+///
+/// The library encodes what it gets at once, so nothing is waiting there and what is not sent yet can be taken back. On the session's event loop.
+final class AgentTrack {
+    /// 10 ms: what the library wants when it keeps no queue of its own.
+    static let frameSamples = 160
+    static let sampleRate: UInt32 = 16_000
+    /// Frames of this process that the library has not confirmed; beyond them it stands still, and so does the session.
+    private static let mostOnTheWay = 20
+    /// After a standstill so many frames are made up for at most.
+    private static let mostAtOnce = 5
+    private static let frameNanoseconds: Int64 = 10_000_000
+
+    private let library: LiveKitLibrary
+    let source: LiveKitHandle
+    let track: LiveKitHandle
+    private var waiting: [Int16] = []
+    private var start = 0
+    private let silence = [Int16](repeating: 0, count: frameSamples)
+    private let onTheWay = Counter()
+    /// When the next frame is due, monotonic nanoseconds; nil before the first.
+    private var due: Int64?
+    /// Speech goes out; until then silence does, because nobody hears the track yet.
+    var isHeard = false
+
+    private final class Counter: Sendable {
+        let frames = Atomic(0)
+    }
+
+    init(library: LiveKitLibrary, name: String) throws(LiveKitError) {
+        self.library = library
+        let source = try library.request(
+            .newAudioSource(
+                .with {
+                    $0.type = 0
+                    $0.options = .with {
+                        $0.echoCancellation = false
+                        $0.noiseSuppression = false
+                        $0.autoGainControl = false
+                    }
+                    $0.sampleRate = Self.sampleRate
+                    $0.numChannels = 1
+                    $0.queueSizeMs = 0
+                })
+        ).newAudioSource.source
+        self.source = LiveKitHandle(source.handle)
+        let id = source.handle.id
+        let track = try library.request(
+            .createAudioTrack(
+                .with {
+                    $0.name = name
+                    $0.sourceHandle = id
+                })
+        ).createAudioTrack.track
+        self.track = LiveKitHandle(track.handle)
+    }
+
+    /// Samples that were played and have not gone out.
+    var waitingSamples: Int { waiting.count - start }
+
+    func play(_ samples: Span<Int16>) {
+        if start > 0, start == waiting.count {
+            waiting.removeAll(keepingCapacity: true)
+            start = 0
+        }
+        waiting.reserveCapacity(waiting.count + samples.count)
+        for index in samples.indices { waiting.append(samples[index]) }
+    }
+
+    /// Takes back what has not gone out.
+    func clear() {
+        waiting.removeAll(keepingCapacity: true)
+        start = 0
+    }
+
+    /// Sends the frames that are due. Called every 10 to 20 ms.
+    func tick(_ now: Int64) {
+        var next = due ?? now
+        // The loop stood still: what was missed is silence that nobody misses.
+        next = max(next, now - Int64(Self.mostAtOnce) * Self.frameNanoseconds)
+        while next <= now {
+            guard onTheWay.frames.load(ordering: .relaxed) < Self.mostOnTheWay else { break }
+            sendFrame()
+            next += Self.frameNanoseconds
+        }
+        due = max(next, now - Self.frameNanoseconds)
+    }
+
+    private func sendFrame() {
+        guard isHeard, waitingSamples > 0 else { return send(silence, from: 0) }
+        if waitingSamples < Self.frameSamples {
+            // The end of a reply: the frame is filled up with silence.
+            waiting.append(contentsOf: repeatElement(0, count: Self.frameSamples - waitingSamples))
+        }
+        send(waiting, from: start)
+        start += Self.frameSamples
+    }
+
+    private func send(_ samples: [Int16], from first: Int) {
+        onTheWay.frames.add(1, ordering: .relaxed)
+        let counter = onTheWay
+        let id = source.id
+        unsafe samples.withUnsafeBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return }
+            let address = unsafe UInt64(UInt(bitPattern: base + first))
+            do {
+                try library.call { number in
+                    .captureAudioFrame(
+                        .with {
+                            $0.sourceHandle = id
+                            $0.requestAsyncID = number
+                            $0.buffer = .with {
+                                $0.dataPtr = address
+                                $0.numChannels = 1
+                                $0.sampleRate = Self.sampleRate
+                                $0.samplesPerChannel = UInt32(Self.frameSamples)
+                            }
+                        })
+                } _: { _ in
+                    counter.frames.subtract(1, ordering: .relaxed)
+                }
+            } catch {
+                counter.frames.subtract(1, ordering: .relaxed)
+            }
+        }
+    }
+}

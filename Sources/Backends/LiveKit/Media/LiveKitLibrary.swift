@@ -1,0 +1,239 @@
+import CLiveKit
+import Foundation
+package import Logging
+import SwiftProtobuf
+import Synchronization
+
+/// LiveKit's client library (`liblivekit_ffi`), opened at run time. One per process: it has threads and connections of its own.
+///
+/// Requests may come from any thread. Its events come on threads of the library and are passed on at once, each to whoever waits for its number or
+/// listens to its handle: however many rooms there are, an event costs one look into a table.
+package final class LiveKitLibrary: Sendable {
+    /// What is done with an event; on a thread of the library, which must not be kept.
+    typealias Listener = @Sendable (sending FfiEvent) -> Void
+    /// Audio of a stream: samples per channel are interleaved.
+    typealias AudioListener = @Sendable (_ samples: UnsafeBufferPointer<Int16>, _ sampleRate: Int, _ channels: Int) -> Void
+
+    @safe private struct Routes {
+        /// By the number of an asynchronous request; called once.
+        var answers: [UInt64: Listener] = [:]
+        /// By room, stream reader or local participant.
+        var listeners: [UInt64: Listener] = [:]
+        /// Their pointers are good for the call only.
+        var audio: [UInt64: AudioListener] = unsafe [:]
+        var lastNumber: UInt64 = 0
+        var problem: String?
+        var onBreak: [@Sendable (String) -> Void] = []
+    }
+
+    private let routes = Mutex(Routes())
+    private let logger: Logger
+
+    private static let opened = Mutex<LiveKitLibrary?>(nil)
+
+    private init(logger: Logger) { self.logger = logger }
+
+    /// Opens the library, once in a process; later calls return the same.
+    ///
+    /// - Throws: `library`
+    package static func open(path: String, logger: Logger) throws(LiveKitError) -> LiveKitLibrary {
+        let result: Result<LiveKitLibrary, LiveKitError> = opened.withLock { opened in
+            if let opened { return .success(opened) }
+            let library = LiveKitLibrary(logger: logger)
+            var message = [CChar](repeating: 0, count: 512)
+            // The callback finds the library by `opened`, and the first event can come before this returns.
+            let isOpen = unsafe livekit_open(path, livekitEvent, true, "0", &message, message.count)
+            guard isOpen else {
+                let reason = String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+                return .failure(LiveKitError(.library, "the client library cannot be opened from '\(path)': \(reason)"))
+            }
+            opened = library
+            return .success(library)
+        }
+        return try result.get()
+    }
+
+    /// Why the library cannot be used any more.
+    package var problem: String? { routes.withLock { $0.problem } }
+
+    /// Called once if the library breaks.
+    package func whenBroken(_ handler: @escaping @Sendable (String) -> Void) {
+        routes.withLock { $0.onBreak.append(handler) }
+    }
+
+    /// Handles that are held now.
+    package static var liveHandles: Int { LiveKitHandle.count }
+    /// Listeners and requests that are waited for now.
+    package var openRoutes: Int { routes.withLock { unsafe $0.answers.count + $0.listeners.count + $0.audio.count } }
+
+    // MARK: Requests
+
+    /// Sends a request and returns the answer.
+    ///
+    /// - Throws: `request`; `panicked`
+    @discardableResult
+    func request(_ message: FfiRequest.OneOf_Message) throws(LiveKitError) -> FfiResponse {
+        if let problem { throw LiveKitError(.panicked, problem) }
+        do {
+            let bytes: [UInt8] = try FfiRequest.with { $0.message = message }.serializedBytes()
+            var response: UnsafePointer<UInt8>?
+            var count = 0
+            let handle = unsafe livekit_request(bytes, bytes.count, &response, &count)
+            guard handle != 0, let start = unsafe response else { throw LiveKitError(.request, "the client library did not understand a request") }
+            defer { _ = livekit_drop_handle(handle) }
+            return try FfiResponse(serializedBytes: unsafe Array(UnsafeBufferPointer(start: start, count: count)))
+        } catch let error as LiveKitError {
+            throw error
+        } catch {
+            throw LiveKitError(.request, "the client library's answer is not understood: \(error)")
+        }
+    }
+
+    /// Sends a request that is answered by an event later. `done` gets that event, on a thread of the library; it is not called when this throws.
+    func call(
+        _ make: (_ number: UInt64) -> FfiRequest.OneOf_Message, _ done: @escaping Listener
+    ) throws(LiveKitError) {
+        let number = routes.withLock { routes in
+            routes.lastNumber += 1
+            routes.answers[routes.lastNumber] = done
+            return routes.lastNumber
+        }
+        do {
+            try request(make(number))
+        } catch {
+            routes.withLock { $0.answers[number] = nil }
+            throw error
+        }
+    }
+
+    // MARK: Listeners
+
+    func listen(to handle: UInt64, _ listener: @escaping Listener) { routes.withLock { $0.listeners[handle] = listener } }
+    func listen(toAudio handle: UInt64, _ listener: @escaping AudioListener) { routes.withLock { unsafe $0.audio[handle] = unsafe listener } }
+    func forget(_ handle: UInt64) {
+        routes.withLock { routes in
+            routes.listeners[handle] = nil
+            unsafe routes.audio[handle] = nil
+        }
+    }
+
+    // MARK: Events
+
+    fileprivate static func received(_ bytes: UnsafeRawBufferPointer) {
+        guard let library = opened.withLock({ $0 }) else { return }
+        do {
+            library.pass(try FfiEvent(serializedBytes: unsafe Array(bytes)))
+        } catch {
+            library.logger.error("an event of LiveKit's client library is not understood", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func pass(_ event: sending FfiEvent) {
+        switch event.message {
+        case .audioStreamEvent(let audio): pass(audio)
+        case .roomEvent(let room): tell(room.roomHandle, event)
+        case .byteStreamReaderEvent(let reader): tell(reader.readerHandle, event)
+        case .rpcMethodInvocation(let call): tell(call.localParticipantHandle, event)
+        case .logs(let batch): for record in batch.records { log(record) }
+        case .panic(let panic): broke(panic.message)
+        case nil: break
+        default: if let number = event.number { answer(number, event) }
+        }
+    }
+
+    private func pass(_ audio: FfiAudioStreamEvent) {
+        guard case .frameReceived(let received) = audio.message else { return }
+        // The samples belong to the handle.
+        let handle = LiveKitHandle(received.frame.handle)
+        let listener = unsafe routes.withLock { unsafe $0.audio[audio.streamHandle] }
+        let info = received.frame.info
+        guard let listener = unsafe listener, let start = unsafe UnsafePointer<Int16>(bitPattern: UInt(info.dataPtr)) else { return }
+        let samples = unsafe UnsafeBufferPointer(start: start, count: Int(info.numChannels * info.samplesPerChannel))
+        withExtendedLifetime(handle) { unsafe listener(samples, Int(info.sampleRate), Int(info.numChannels)) }
+    }
+
+    private func tell(_ handle: UInt64, _ event: sending FfiEvent) {
+        guard let listener = routes.withLock({ $0.listeners[handle] }) else { return event.dropHandles() }
+        listener(event)
+    }
+
+    private func answer(_ number: UInt64, _ event: sending FfiEvent) {
+        guard let done = routes.withLock({ $0.answers.removeValue(forKey: number) }) else { return event.dropHandles() }
+        done(event)
+    }
+
+    private func log(_ record: FfiLogRecord) {
+        // Its levels: 0 error, 1 warning, then less. It calls much an error that it mends itself.
+        let level: Logger.Level = record.level == 0 ? .warning : record.level == 1 ? .info : .debug
+        logger.log(level: level, "livekit: \(record.message)", metadata: ["target": "\(record.target)"])
+    }
+
+    private func broke(_ message: String) {
+        logger.critical("LiveKit's client library broke; this process must give its rooms away", metadata: ["reason": "\(message)"])
+        let handlers = routes.withLock { routes in
+            routes.problem = "the client library broke: \(message)"
+            defer { routes.onBreak = [] }
+            return routes.onBreak
+        }
+        for handler in handlers { handler(message) }
+    }
+}
+
+/// What the library calls: not a closure, so that it is bound to no actor.
+private func livekitEvent(_ data: UnsafePointer<UInt8>?, _ count: Int) {
+    unsafe LiveKitLibrary.received(UnsafeRawBufferPointer(start: data, count: count))
+}
+
+extension FfiEvent {
+    /// Of an answer, the number of its request.
+    fileprivate var number: UInt64? {
+        switch message {
+        case .connect(let answer): answer.asyncID
+        case .publishTrack(let answer): answer.asyncID
+        case .performRpc(let answer): answer.asyncID
+        case .textStreamReaderReadAll(let answer): answer.asyncID
+        case .sendText(let answer): answer.asyncID
+        case .disconnect(let answer), .unpublishTrack(let answer), .captureAudioFrame(let answer), .setLocalAttributes(let answer),
+            .publishSipDtmf(let answer), .sendStreamHeader(let answer), .sendStreamChunk(let answer), .sendStreamTrailer(let answer),
+            .simulateScenario(let answer):
+            answer.asyncID
+        default: nil
+        }
+    }
+
+    /// Nobody wants the event: what it carries is let go of.
+    func dropHandles() {
+        switch message {
+        case .connect(let answer):
+            guard case .result(let result) = answer.message else { return }
+            for handle in result.handles { _ = LiveKitHandle(handle) }
+        case .publishTrack(let answer):
+            if case .publication(let publication) = answer.message { _ = LiveKitHandle(publication.handle) }
+        case .roomEvent(let event): event.dropHandles()
+        default: break
+        }
+    }
+}
+
+extension FfiConnectResult {
+    /// Of room, participants and publications.
+    var handles: [FfiOwnedHandle] {
+        [room.handle, localParticipant.handle]
+            + participants.flatMap { [$0.participant.handle] + $0.publications.map(\.handle) }
+    }
+}
+
+extension FfiRoomEvent {
+    func dropHandles() {
+        switch message {
+        case .participantConnected(let event): _ = LiveKitHandle(event.info.handle)
+        case .trackPublished(let event): _ = LiveKitHandle(event.publication.handle)
+        case .trackSubscribed(let event): _ = LiveKitHandle(event.track.handle)
+        case .byteStreamOpened(let event): _ = LiveKitHandle(event.reader.handle)
+        case .textStreamOpened(let event): _ = LiveKitHandle(event.reader.handle)
+        case .dataPacketReceived(let event):
+            if case .user(let packet) = event.value { _ = LiveKitHandle(packet.data.handle) }
+        default: break
+        }
+    }
+}

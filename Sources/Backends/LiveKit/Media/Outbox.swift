@@ -1,0 +1,110 @@
+import Logging
+import NIOCore
+
+/// What is sent into the room besides audio, one after the other: the library keeps no order between requests that are under way together.
+/// On the session's event loop.
+final class Outbox {
+    typealias Make = (_ number: UInt64) -> FfiRequest.OneOf_Message
+
+    private struct Item {
+        /// An item that waits is replaced by a newer one with the same key.
+        var key: String?
+        var make: Make
+    }
+
+    /// At the bound the oldest item with a key goes, or else the oldest.
+    private static let maximum = 256
+    /// A request that the library does not answer blocks the others no longer than this.
+    private static let patience = TimeAmount.seconds(5)
+
+    private let library: LiveKitLibrary
+    private let eventLoop: any EventLoop
+    private let logger: Logger
+    private var waiting: CircularBuffer<Item> = []
+    /// Number of the request under way; 0: none.
+    private var current: UInt64 = 0
+    private var lastSent: UInt64 = 0
+    private var deadline: Scheduled<Void>?
+    private var isClosed = false
+    private var whenEmpty: (() -> Void)?
+    private(set) var dropped = 0
+
+    init(library: LiveKitLibrary, on eventLoop: any EventLoop, logger: Logger) {
+        self.library = library
+        self.eventLoop = eventLoop
+        self.logger = logger
+    }
+
+    func send(replacing key: String? = nil, _ make: @escaping Make) {
+        guard !isClosed else { return }
+        if let key, let index = waiting.firstIndex(where: { $0.key == key }) {
+            waiting[index].make = make
+            return
+        }
+        if waiting.count >= Self.maximum {
+            waiting.remove(at: waiting.firstIndex { $0.key != nil } ?? waiting.startIndex)
+            dropped += 1
+        }
+        waiting.append(Item(key: key, make: make))
+        next()
+    }
+
+    /// Calls back when everything has been sent, at once where nothing waits.
+    func flush(_ done: @escaping () -> Void) {
+        guard current != 0 || !waiting.isEmpty else { return done() }
+        whenEmpty = done
+    }
+
+    func close() {
+        isClosed = true
+        deadline?.cancel()
+        waiting = []
+        whenEmpty = nil
+    }
+
+    private func next() {
+        guard current == 0, !isClosed else { return }
+        guard let item = waiting.popFirst() else {
+            let done = whenEmpty
+            whenEmpty = nil
+            done?()
+            return
+        }
+        lastSent += 1
+        let sent = lastSent
+        current = sent
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        let eventLoop = eventLoop
+        do {
+            try library.call(item.make) { event in
+                let problem = event.problem
+                eventLoop.execute { bound.value.answered(sent, problem) }
+            }
+        } catch {
+            return answered(sent, "\(error)")
+        }
+        deadline = eventLoop.assumeIsolated().scheduleTask(in: Self.patience) { bound.value.answered(sent, "no answer") }
+    }
+
+    private func answered(_ number: UInt64, _ problem: String?) {
+        guard number == current else { return }
+        if let problem { logger.warning("the room did not take a message", metadata: ["reason": "\(problem)"]) }
+        deadline?.cancel()
+        current = 0
+        next()
+    }
+}
+
+extension FfiEvent {
+    /// Why a request failed.
+    var problem: String? {
+        switch message {
+        case .disconnect(let answer), .unpublishTrack(let answer), .captureAudioFrame(let answer), .setLocalAttributes(let answer),
+            .publishSipDtmf(let answer), .sendStreamHeader(let answer), .sendStreamChunk(let answer), .sendStreamTrailer(let answer),
+            .simulateScenario(let answer):
+            answer.hasError && !answer.error.isEmpty ? answer.error : nil
+        case .sendText(let answer): if case .error(let error) = answer.result { error.description_p } else { nil }
+        default: nil
+        }
+    }
+}

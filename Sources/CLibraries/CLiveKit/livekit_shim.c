@@ -1,0 +1,35 @@
+#include "livekit_shim.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+
+static struct {
+    void (*initialize)(livekit_callback, bool, const char *, const char *);
+    uint64_t (*request)(const uint8_t *, size_t, const uint8_t **, size_t *);
+    bool (*drop_handle)(uint64_t);
+} library;
+
+bool livekit_open(const char *path, livekit_callback callback, bool capture_logs, const char *version, char *message, size_t message_size) {
+    void *opened = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!opened) {
+        snprintf(message, message_size, "%s", dlerror());
+        return false;
+    }
+    *(void **)&library.initialize = dlsym(opened, "livekit_ffi_initialize");
+    *(void **)&library.request = dlsym(opened, "livekit_ffi_request");
+    *(void **)&library.drop_handle = dlsym(opened, "livekit_ffi_drop_handle");
+    if (!library.initialize || !library.request || !library.drop_handle) {
+        snprintf(message, message_size, "it has no function livekit_ffi_initialize, so it is not LiveKit's client library");
+        dlclose(opened);
+        return false;
+    }
+    // The name is one that the library's server side knows; what it says of a client is for statistics only.
+    library.initialize(callback, capture_logs, "cpp", version);
+    return true;
+}
+
+uint64_t livekit_request(const uint8_t *data, size_t length, const uint8_t **response, size_t *response_length) {
+    return library.request(data, length, response, response_length);
+}
+
+bool livekit_drop_handle(uint64_t handle) { return library.drop_handle(handle); }
