@@ -98,6 +98,8 @@ let foundation: [Target] = [
 
 let plugins: [Target] = [
     module("PipecatBackend", "Backends/Pipecat", ["Conversation", "WireCoding", "Audio", "SessionLog", "WebSocket", "Telemetry", nioCore, logging]),
+    module("LiveKitProtocol", "Backends/LiveKit/Protocol",
+           ["WireCoding", "HTTPClient", "ServiceSupport", "Cryptography", "Resilience", "Telemetry", nioCore, protobuf], exclude: ["Protos"]),
     module("ProviderSupport", "Providers/Support",
            ["Conversation", "RateLimits", "WireCoding", "HTTPClient", "WebSocket", "Resilience", "Telemetry", nioCore, logging]),
     module("DeepgramProvider", "Providers/Deepgram",
