@@ -137,6 +137,8 @@ let services: [Target] = [
     module("SimulatedHTTP", "TestSupport/SimulatedHTTP", ["WebSocket", "WireCoding", nioCore, nioPosix, nioHTTP1]),
     module("ProviderSimulator", "TestSupport/ProviderSimulator",
            ["SimulatedHTTP", "TestAudio", "Audio", "WireCoding", "WebSocket", nioCore, nioPosix, nioHTTP1, yams, logging]),
+    module("LiveKitSimulator", "TestSupport/LiveKitSimulator",
+           ["LiveKitProtocol", "SimulatedHTTP", "WebSocket", "WireCoding", "HTTPClient", "Cryptography", "Telemetry", nioCore, nioPosix, protobuf]),
     module("CallerSimulator", "TestSupport/CallerSimulator",
            ["TestAudio", "Audio", "WebSocket", "LocalProviders", "Conversation", "PipecatBackend", "Resilience", nioCore, nioPosix, yams, logging]),
     module("ClusterSupport", "TestSupport/Cluster", ["HTTPClient", nioCore, nioPosix]),
@@ -191,6 +193,9 @@ let testTargets: [Target] = [
            "WebSocket", "HTTPClient", "Audio", "Cryptography", nioCore, nioPosix]),
     tests("DispatcherTests",
           ["DispatcherService", "Placement", "RateLimits", "Resilience", "WebSocket", "HTTPClient", "RelayLink", "SessionLog", "Telemetry", lifecycle, protobuf, logging, nioCore, nioPosix]),
+    tests("LiveKitProtocolTests",
+          ["LiveKitProtocol", "LiveKitSimulator", "SimulatedHTTP", "ParleyCommands", "WireCoding", "WebSocket", "HTTPClient", "Cryptography", "ServiceSupport", "Resilience", "Telemetry",
+           arguments, protobuf, nioCore, nioPosix, nioHTTP1]),
     tests("CommandTests",
           ["ParleyCommands", "CallerSimulator", "ClusterSupport", "ProviderSimulator", "PipecatBackend", "TestAudio", "Conversation", "Audio", "Resilience", nioCore, nioPosix]),
 ]
