@@ -9,11 +9,6 @@ import RelayLink
 ///
 /// Confined to an event loop.
 final class RoomKeeper: WorkerBondOwner {
-    /// Silence that is believed although the worker's heartbeat in the store says otherwise.
-    private static let longestDoubt = Duration.seconds(6)
-    /// A worker that lives so long after its link has ended has only lost the link.
-    private static let shortestDoubt = Duration.milliseconds(300)
-
     let service: DispatcherCore
     let backend: String
     let session: String
@@ -75,28 +70,12 @@ final class RoomKeeper: WorkerBondOwner {
 
     /// Two signs are needed: its connections here have ended, and the store hears nothing of it. The room itself would tell only after 20 s.
     func judge(_ worker: String, _ decide: @escaping @Sendable (Bool) -> Void) {
-        let watch = service.watch
-        let isBeating = isBeating
+        let signs = WorkerSigns(watch: service.watch, isBeating: isBeating)
         let eventLoop = eventLoop
         // Waits for the store and for time to pass; comes back in one hop.
         Task {
-            let isGone = await Self.isGone(worker, watch, isBeating)
+            let isGone = await signs.areGone(of: worker)
             eventLoop.execute { decide(isGone) }
-        }
-    }
-
-    private static func isGone(
-        _ worker: String, _ watch: WorkerWatch?, _ isBeating: @Sendable (String) async throws -> Bool
-    ) async -> Bool {
-        let began = ContinuousClock.now
-        while true {
-            let waited = ContinuousClock.now - began
-            if watch?.isAlive(worker) == true {
-                if waited > shortestDoubt { return false }
-            } else if (try? await isBeating(worker)) == false || waited > longestDoubt {
-                return true
-            }
-            try? await Task.sleep(for: .milliseconds(25))
         }
     }
 
@@ -126,5 +105,29 @@ final class RoomKeeper: WorkerBondOwner {
         bond = nil
         service.rooms.remove(session)
         onEnd(problem)
+    }
+}
+
+/// Whether a worker lives, by what its control connection and its heartbeat in the store say.
+private struct WorkerSigns: Sendable {
+    /// Silence here that is believed although the heartbeat says otherwise.
+    private static let longestDoubt = Duration.seconds(6)
+    /// A worker that lives so long after its link has ended has only lost the link.
+    private static let shortestDoubt = Duration.milliseconds(300)
+
+    let watch: WorkerWatch?
+    let isBeating: @Sendable (_ worker: String) async throws -> Bool
+
+    func areGone(of worker: String) async -> Bool {
+        let began = ContinuousClock.now
+        while true {
+            let waited = ContinuousClock.now - began
+            if watch?.isAlive(worker) == true {
+                if waited > Self.shortestDoubt { return false }
+            } else if (try? await isBeating(worker)) == false || waited > Self.longestDoubt {
+                return true
+            }
+            try? await Task.sleep(for: .milliseconds(25))
+        }
     }
 }
