@@ -104,6 +104,8 @@ let plugins: [Target] = [
            settings: unsafeSettings),
     module("LiveKitProtocol", "Backends/LiveKit/Protocol",
            ["WireCoding", "HTTPClient", "ServiceSupport", "Cryptography", "Resilience", "Telemetry", nioCore, protobuf], exclude: ["Protos"]),
+    module("LiveKitBackend", "Backends/LiveKit/Backend",
+           ["LiveKitMedia", "LiveKitProtocol", "BackendKit", "Cryptography", nioCore, nioPosix, logging]),
     module("ProviderSupport", "Providers/Support",
            ["Conversation", "RateLimits", "WireCoding", "HTTPClient", "WebSocket", "Resilience", "Telemetry", nioCore, logging]),
     module("DeepgramProvider", "Providers/Deepgram",
@@ -122,7 +124,7 @@ let plugins: [Target] = [
 ]
 
 let services: [Target] = [
-    module("InstalledBackends", "Services/Backends", ["BackendKit", "PipecatBackend", "ServiceSupport"]),
+    module("InstalledBackends", "Services/Backends", ["BackendKit", "PipecatBackend", "LiveKitBackend", "ServiceSupport"]),
     module("RelayLink", "Services/RelayLink",
            ["Audio", "SessionLog", "Cryptography", "Telemetry", "Resilience", nioCore, nioPosix, nioSSL, logging]),
     module("Placement", "Services/Placement", ["RedisClient", "Cryptography"]),

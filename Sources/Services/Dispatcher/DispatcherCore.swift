@@ -7,7 +7,7 @@ package import Telemetry
 /// What all callers of one dispatcher share.
 package final class DispatcherCore: Sendable {
     let admission: Admission
-    let backends: DispatcherBackends
+    package let backends: DispatcherBackends
     /// Proxies that are believed who called them.
     let trustedProxies: [AddressBlock]
     let logger: Logger

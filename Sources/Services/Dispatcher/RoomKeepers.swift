@@ -2,7 +2,7 @@ import BackendKit
 import Cryptography
 package import NIOCore
 import Placement
-import RelayLink
+package import RelayLink
 import SessionLog
 import Synchronization
 
@@ -10,6 +10,7 @@ import Synchronization
 package final class RoomKeepers: Sendable {
     private struct Entry: Sendable {
         let keeper: NIOLoopBound<RoomKeeper>
+        let tenant: String
         let eventLoop: any EventLoop
     }
 
@@ -47,7 +48,7 @@ package final class RoomKeepers: Sendable {
     }
 
     /// A session that a worker has and that no dispatcher knows of.
-    func adopt(_ adoption: RelayAdoption, from worker: WorkerWatch.Address, by service: DispatcherCore) {
+    package func adopt(_ adoption: RelayAdoption, from worker: WorkerWatch.Address, by service: DispatcherCore) {
         guard let group, !service.isDraining, !has(adoption.session) else { return }
         var call = RelayedCall(
             session: adoption.session, tenant: adoption.tenant, generation: adoption.generation,
@@ -77,15 +78,15 @@ package final class RoomKeepers: Sendable {
             let keeper = RoomKeeper(
                 service: service, backend: backend, session: call.session, tenant: call.tenant, attachment: attachment, on: eventLoop,
                 isBeating: isBeating, started: started, onEnd: ended)
-            let entry = Entry(keeper: NIOLoopBound(keeper, eventLoop: eventLoop), eventLoop: eventLoop)
+            let entry = Entry(keeper: NIOLoopBound(keeper, eventLoop: eventLoop), tenant: call.tenant, eventLoop: eventLoop)
             self.entries.withLock { $0[call.session] = entry }
             keeper.begin(call, reason, place)
         }
     }
 
     /// Ends a session with a reason for its log; false: this dispatcher does not take care of it.
-    func end(_ session: String, reason: String) -> Bool {
-        guard let entry = entries.withLock({ $0[session] }) else { return false }
+    func end(_ session: String, of tenant: String, reason: String) -> Bool {
+        guard let entry = entries.withLock({ $0[session] }), entry.tenant == tenant else { return false }
         entry.eventLoop.execute { entry.keeper.value.endSession(reason) }
         return true
     }

@@ -63,6 +63,7 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
         case (.running(let run), _): pass(message, to: run)
         case (.waiting, _): refuse(.badHandshake, "the first message of a link must be 'attach' or 'watch'")
         case (.roomed(let room), .revoked): room.eventLoop.execute { room.revoked() }
+        case (.roomed(let room), .detached(let reason, isFinal: true)): room.eventLoop.execute { room.callerLeft(reason) }
         case (.ended, _), (.watched, _), (.roomed, _): break
         }
     }
@@ -178,12 +179,16 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
     }
 
     private func claimed(_ attach: RelayAttach, _ result: Result<(ClaimedSession, Agents), any Error>) {
-        guard case .claiming(_, let waiting) = state else { return abandoned(attach, result) }
+        guard case .claiming(_, let waiting) = state else {
+            core.sessionEnded(weight: attach.weight)
+            return close(attach, result, .clientDisconnected, "gone before the session began")
+        }
         do {
             let (claimed, agents) = try result.get()
             try run(attach, claimed, agents, waiting)
         } catch {
             failed(RelayRefusal(error), "\(error)")
+            close(attach, result, .failed, "\(error)")
         }
     }
 
@@ -245,15 +250,14 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
 
     // MARK: The end
 
-    /// The link was gone before the session was claimed. One that had not begun ends here; another one is brought again by whoever has its
-    /// caller, or left to the reaper.
-    private func abandoned(_ attach: RelayAttach, _ result: Result<(ClaimedSession, Agents), any Error>) {
-        core.sessionEnded(weight: attach.weight)
+    /// The session was claimed and cannot begin. A new one ends here; another one is brought again by whoever has its caller, or left to the
+    /// reaper.
+    private func close(_ attach: RelayAttach, _ result: Result<(ClaimedSession, Agents), any Error>, _ reason: EndReason, _ detail: String) {
         guard attach.reason == "opened", case .success((let claimed, _)) = result else { return }
         let journal = core.store.journal(for: claimed, on: link.eventLoop) { _ in }
         let closed = Event.OneOf_Body.closed(.with {
-            $0.reason = EndReason.clientDisconnected.rawValue
-            $0.detail = "gone before the session began"
+            $0.reason = reason.rawValue
+            $0.detail = detail
             $0.by = "worker"
         })
         _ = journal.append(closed, position: .zero, leg: 1)

@@ -44,6 +44,8 @@ final class RoomedSession: RoomSession, @unchecked Sendable {
             handshake: Array(known.isEmpty ? agents.state.opened?.room ?? .init() : known),
             settings: try settings.with(options: options, of: entry.backend), isTakeover: attach.reason != "opened",
             logger: core.logger(for: attach))
+        // What is missing is said before anybody sees the agent in the room.
+        _ = try core.environment.providers(for: agents.current)
         let port = media.join(request, on: eventLoop, session: self)
         do {
             let session = try core.makeSession(attach, claimed, agents, port: port, on: eventLoop) { [weak self] in
