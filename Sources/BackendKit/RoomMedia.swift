@@ -14,9 +14,12 @@ public protocol RoomMedia: Sendable {
     func whenBroken(_ handler: @escaping @Sendable (String) -> Void)
     /// What is shown among the worker's metrics, read whenever they are.
     var figures: [BackendFigure] { get }
+    /// The process ends; no room is open any more.
+    func close()
 }
 
 extension RoomMedia {
+    public func close() {}
     public var figures: [BackendFigure] { [] }
 }
 

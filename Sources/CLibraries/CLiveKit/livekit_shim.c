@@ -7,6 +7,7 @@ static struct {
     void (*initialize)(livekit_callback, bool, const char *, const char *);
     uint64_t (*request)(const uint8_t *, size_t, const uint8_t **, size_t *);
     bool (*drop_handle)(uint64_t);
+    void (*dispose)(void);
 } library;
 
 bool livekit_open(const char *path, livekit_callback callback, bool capture_logs, const char *version, char *message, size_t message_size) {
@@ -18,7 +19,8 @@ bool livekit_open(const char *path, livekit_callback callback, bool capture_logs
     *(void **)&library.initialize = dlsym(opened, "livekit_ffi_initialize");
     *(void **)&library.request = dlsym(opened, "livekit_ffi_request");
     *(void **)&library.drop_handle = dlsym(opened, "livekit_ffi_drop_handle");
-    if (!library.initialize || !library.request || !library.drop_handle) {
+    *(void **)&library.dispose = dlsym(opened, "livekit_ffi_dispose");
+    if (!library.initialize || !library.request || !library.drop_handle || !library.dispose) {
         snprintf(message, message_size, "it has no function livekit_ffi_initialize, so it is not LiveKit's client library");
         dlclose(opened);
         return false;
@@ -33,3 +35,7 @@ uint64_t livekit_request(const uint8_t *data, size_t length, const uint8_t **res
 }
 
 bool livekit_drop_handle(uint64_t handle) { return library.drop_handle(handle); }
+
+void livekit_close(void) {
+    if (library.dispose) library.dispose();
+}

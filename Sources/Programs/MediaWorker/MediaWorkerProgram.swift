@@ -23,6 +23,7 @@ import ServiceLifecycle
 import ServiceSupport
 import SessionLog
 import SpeechDetection
+import Synchronization
 import Telemetry
 import WebSocket
 
@@ -68,8 +69,12 @@ public enum MediaWorkerProgram {
             return
         }
         let code = await ServiceRunner(definition).run { context in try await services(context, installed) }
+        for media in rooms.withLock({ $0 }) { media.close() }
         exit(code.rawValue)
     }
+
+    /// To be closed at the end.
+    private static let rooms = Mutex<[any RoomMedia]>([])
 
     private static func services(_ context: ServiceContext, _ installed: InstalledBackends) async throws -> [any Service] {
         let environment = context.environment
@@ -142,6 +147,7 @@ public enum MediaWorkerProgram {
     private static func watch(_ backends: WorkerBackends, _ core: WorkerCore, _ context: ServiceContext) {
         for entry in backends.all {
             guard case .room(let media) = entry.media else { continue }
+            rooms.withLock { $0.append(media) }
             media.whenBroken { reason in
                 core.giveAwayRooms()
                 context.shutdown.request(reason: "backend \(entry.backend.name): \(reason)")
@@ -212,7 +218,7 @@ struct MediaWorkerDrain: Service {
     func run() async throws {
         try await gracefulShutdown()
         core.drain()
-        while core.liveSessions > 0, !Task.isCancelled { try await Task.sleep(for: .milliseconds(100)) }
+        while core.liveSessions > 0 || core.openRooms > 0, !Task.isCancelled { try await Task.sleep(for: .milliseconds(100)) }
         try? await channel.close()
     }
 }

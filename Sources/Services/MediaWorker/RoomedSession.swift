@@ -12,6 +12,9 @@ import SessionLog
 ///
 /// Unchecked because it is confined to its event loop: room, session and link are there too.
 final class RoomedSession: RoomSession, @unchecked Sendable {
+    /// A successor is in the room within this, or there is none.
+    private static let patience = TimeAmount.seconds(20)
+
     private let core: WorkerCore
     private let attach: RelayAttach
     private let clock: MediaClock
@@ -86,7 +89,7 @@ final class RoomedSession: RoomSession, @unchecked Sendable {
     /// Whoever was told that the session is handed over takes care of the rest.
     func linkClosed() {
         link = nil
-        if isHandedOver { end() } else if !isOver { core.offer(self) }
+        if !isOver, !isHandedOver { core.offer(self) }
     }
 
     /// A dispatcher takes care of the session from now on.
@@ -129,7 +132,9 @@ final class RoomedSession: RoomSession, @unchecked Sendable {
 
     func callerLeft(_ reason: String) { session?.assumeIsolated { $0.clientDisconnected(reason) } }
 
-    func evicted(_ reason: String) { lost(reason) }
+    func evicted(_ reason: String) {
+        if isHandedOver { end() } else { lost(reason) }
+    }
 
     func failed(_ reason: String, isFinal: Bool) {
         core.logger(for: attach).warning("room lost", metadata: ["reason": "\(reason)"])
@@ -172,8 +177,11 @@ final class RoomedSession: RoomSession, @unchecked Sendable {
         }
     }
 
+    /// The agent stays in the room, silent, until its successor puts it out.
     private func handedOver() {
         isHandedOver = true
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.assumeIsolated().scheduleTask(in: Self.patience) { bound.value.end() }
         if link == nil { core.offer(self) } else { tell(.handover(fence: fence)) }
     }
 

@@ -26,6 +26,9 @@ extension WorkerCore {
     }
     func room(of session: String) -> RoomedSession? { rooms.withLock { $0.sessions[session] } }
 
+    /// Rooms where this worker still is, also those that it has given away.
+    package var openRooms: Int { rooms.withLock { $0.sessions.count } }
+
     /// The session's dispatcher is gone: the next one that listens is asked to adopt it.
     func offer(_ room: RoomedSession) { rooms.withLock { $0.offers[ObjectIdentifier(room)] = .init(session: room) } }
     func withdraw(_ room: RoomedSession) { rooms.withLock { $0.offers[ObjectIdentifier(room)] = nil } }

@@ -53,6 +53,18 @@ package final class LiveKitLibrary: Sendable {
         return try result.get()
     }
 
+    /// Ends the library's threads, at the end of the process: they would not survive what the C library takes down then.
+    package func close() {
+        routes.withLock { routes in
+            guard routes.problem == nil else { return }
+            routes.problem = "this process ends"
+            routes.answers = [:]
+            routes.listeners = [:]
+            unsafe routes.audio = [:]
+        }
+        livekit_close()
+    }
+
     /// Why the library cannot be used any more.
     package var problem: String? { routes.withLock { $0.problem } }
 

@@ -36,5 +36,6 @@ package struct LiveKitMedia: RoomMedia {
 
     package var problem: String? { library.problem }
     package func whenBroken(_ handler: @escaping @Sendable (String) -> Void) { library.whenBroken(handler) }
+    package func close() { library.close() }
     package var figures: [BackendFigure] { rooms.all(routes: library.openRoutes) }
 }

@@ -20,4 +20,7 @@ uint64_t livekit_request(const uint8_t *data, size_t length, const uint8_t **res
 // False: there is no such handle.
 bool livekit_drop_handle(uint64_t handle);
 
+// Ends the library's work, for the end of the process: nothing of it may be called afterwards.
+void livekit_close(void);
+
 #endif
