@@ -98,6 +98,8 @@ let foundation: [Target] = [
 
 let plugins: [Target] = [
     module("PipecatBackend", "Backends/Pipecat", ["Conversation", "WireCoding", "Audio", "SessionLog", "WebSocket", "Telemetry", nioCore, logging]),
+    module("LiveKitDispatch", "Backends/LiveKit/Dispatch",
+           ["WebSocket", "Cryptography", "Resilience", "Telemetry", protobuf, nioCore, lifecycle, logging], exclude: ["Protos"]),
     module("ProviderSupport", "Providers/Support",
            ["Conversation", "RateLimits", "WireCoding", "HTTPClient", "WebSocket", "Resilience", "Telemetry", nioCore, logging]),
     module("DeepgramProvider", "Providers/Deepgram",
