@@ -138,6 +138,8 @@ let services: [Target] = [
            ["TestAudio", "Audio", "WireCoding", "WebSocket", nioCore, nioPosix, nioHTTP1, yams, logging]),
     module("CallerSimulator", "TestSupport/CallerSimulator",
            ["TestAudio", "Audio", "WebSocket", "LocalProviders", "Conversation", "PipecatBackend", "Resilience", nioCore, nioPosix, yams, logging]),
+    module("LiveKitSimulator", "TestSupport/LiveKitSimulator",
+           ["LiveKitDispatch", "WebSocket", "WireCoding", "Cryptography", protobuf, nioCore, nioPosix, nioHTTP1]),
     module("ClusterSupport", "TestSupport/Cluster", ["HTTPClient", nioCore, nioPosix]),
     module("PlacementSimulation", "TestSupport/Placement", ["Placement", "Resilience"]),
     module("ParleyCommands", "Commands",
