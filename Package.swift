@@ -180,6 +180,8 @@ let testTargets: [Target] = [
            protobuf, logging, nioCore, nioPosix]),
     tests("MediaWorkerTests", ["MediaWorkerService", "Resilience"]),
     tests("PipecatTests", ["PipecatBackend", "Conversation", "Audio", nioCore]),
+    tests("LiveKitDispatchTests",
+          ["LiveKitDispatch", "LiveKitSimulator", "ClusterSupport", "HTTPClient", "WebSocket", "WireCoding", "Cryptography", "Resilience", "Telemetry", lifecycle, protobuf, logging, nioCore, nioPosix]),
     tests("ProviderTests",
           ["DeepgramProvider", "OpenAIProvider", "AnthropicProvider", "ElevenLabsProvider", "CartesiaProvider", "ProviderSupport",
            "ProviderSimulator", "TestAudio", "RateLimits", "RedisClient", "Telemetry",
