@@ -79,6 +79,18 @@ struct AgentServerTests {
         }
     }
 
+    @Test func dispatchesOfOthersAreOfferedToo() async throws {
+        try await RawWorker.run([.register(.worker), .updateWorker(.with { $0.status = .wsAvailable })]) { worker, server in
+            _ = try #require(await server.wait { $0.workers.first?.updates == 1 })
+            let room = AgentJob.Room(sid: "RM_7", name: "call-7", metadata: "m")
+            server.offer(dispatch: "AD_7", agentName: "raw", room: room, metadata: "d", attributes: ["a": "b"])
+            _ = await worker.next()
+            let job = try #require(await worker.next()).availability.job
+            #expect(job.dispatchID == "AD_7" && job.room.sid == "RM_7" && job.room.name == "call-7" && job.room.metadata == "m")
+            #expect(job.metadata == "d" && job.attributes == ["a": "b"])
+        }
+    }
+
     private func violation(
         _ text: String, ends: Bool, _ messages: () -> [AgentWireWorkerMessage.OneOf_Message?]
     ) async throws {

@@ -1,4 +1,4 @@
-import LiveKitDispatch
+package import LiveKitDispatch
 package import NIOCore
 package import NIOHTTP1
 import SwiftProtobuf
@@ -37,9 +37,15 @@ package actor AgentServer {
     package nonisolated func admit(_ head: HTTPRequestHead) -> WebSocketDecision {
         let header = head.headers.first(name: "authorization") ?? ""
         let token = header.hasPrefix("Bearer ") ? String(header.dropFirst("Bearer ".count)) : nil
-        guard let refusal = AgentServerTokens.refusal(token, configuration) else { return .accept([:]) }
-        enter { $0.state.refused() }
+        guard let refusal = refusal(token: token) else { return .accept([:]) }
         return .refuse(status: 401, headers: ["content-type": "text/plain"], body: refusal)
+    }
+
+    /// What is answered with status 401 to a worker with this token; nil: it is let in.
+    package nonisolated func refusal(token: String?) -> String? {
+        guard let refusal = AgentServerTokens.refusal(token, configuration) else { return nil }
+        enter { $0.state.refused() }
+        return refusal
     }
 
     package nonisolated func makeHandler() -> any WebSocketHandler {
@@ -109,6 +115,15 @@ package actor AgentServer {
     package func dispatch(agentName: String, room: String, metadata: String = "", attributes: [String: String] = [:]) -> String {
         defer { settle() }
         return state.dispatch(agentName: agentName, room: room, metadata: metadata, attributes: attributes)
+    }
+
+    /// Offers the job of a dispatch, for whoever keeps rooms and dispatches; from any thread.
+    package nonisolated func offer(
+        dispatch: String, agentName: String, room: AgentJob.Room, metadata: String = "", attributes: [String: String] = [:]
+    ) {
+        enter {
+            _ = $0.state.launch(dispatch: dispatch, agentName: agentName, room: room, metadata: metadata, attributes: attributes)
+        }
     }
 
     /// Ends a job; `agentLeft`: because its participant has left the room.

@@ -8,20 +8,25 @@ extension AgentServerState {
     /// Makes a room; the agents without a name are asked for it. Returns the job, if there is such an agent.
     mutating func createRoom(_ name: String, metadata: String) -> String? {
         guard rooms[name] == nil else { return nil }
-        rooms[name] = Room(sid: makeID("RM_"), metadata: metadata)
+        let room = AgentJob.Room(sid: makeID("RM_"), name: name, metadata: metadata)
+        rooms[name] = room
         guard snapshot.workers.contains(where: { $0.agentName.isEmpty }) else { return nil }
-        return launch(agentName: "", room: name, metadata: "", attributes: [:])
+        return launch(dispatch: makeID("AD_"), agentName: "", room: room, metadata: "", attributes: [:])
     }
 
     /// Asks for an agent by its name. A room that does not exist is made, with all that belongs to that.
     mutating func dispatch(agentName: String, room: String, metadata: String, attributes: [String: String]) -> String {
         _ = createRoom(room, metadata: "")
-        return launch(agentName: agentName, room: room, metadata: metadata, attributes: attributes)
+        return launch(
+            dispatch: makeID("AD_"), agentName: agentName, room: rooms[room] ?? AgentJob.Room(name: room), metadata: metadata,
+            attributes: attributes)
     }
 
-    private mutating func launch(agentName: String, room: String, metadata: String, attributes: [String: String]) -> String {
+    mutating func launch(
+        dispatch: String, agentName: String, room: AgentJob.Room, metadata: String, attributes: [String: String]
+    ) -> String {
         let job = SimulatedJob(
-            id: makeID("AJ_"), dispatchID: makeID("AD_"), room: room, roomSID: rooms[room]?.sid ?? "", roomMetadata: rooms[room]?.metadata ?? "",
+            id: makeID("AJ_"), dispatchID: dispatch, room: room.name, roomSID: room.sid, roomMetadata: room.metadata,
             agentName: agentName, metadata: metadata, attributes: attributes)
         snapshot.jobs.append(job)
         actions.append(.schedule(.request(job: job.id), after: configuration.requestWithin))

@@ -17,17 +17,12 @@ struct AgentServerState {
         case request(job: String)
     }
 
-    struct Room {
-        let sid: String
-        let metadata: String
-    }
-
     var configuration: AgentServerConfiguration
     var snapshot = AgentServerSnapshot()
     var actions: [Action] = []
     var unregistered: Set<Int> = []
     private var lastNumber = 0
-    var rooms: [String: Room] = [:]
+    var rooms: [String: AgentJob.Room] = [:]
     /// Assigned and not yet told.
     var withheld: [String] = []
     /// Offered a second time.
