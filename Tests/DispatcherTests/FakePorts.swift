@@ -95,17 +95,13 @@ final class FakeStore: SessionOpener {
     var opened: [Opened] { state.withLock { $0.opened } }
     func fail(with error: (any Error)?) { state.withLock { $0.failure = error } }
 
-    func open(
-        tenant: String, agent: AgentVersion, colleagues: [AgentVersion], backend: String, parameters: [String: String],
-        key: String
-    ) async throws -> (session: String, fence: UInt64) {
+    func open(_ opening: SessionOpening) async throws -> (session: String, fence: UInt64) {
         try state.withLock { state in
             if let failure = state.failure { throw failure }
             state.opened.append(
                 Opened(
-                    tenant: tenant, agent: agent.name, colleagues: colleagues.map(\.name), backend: backend,
-                    parameters: parameters,
-                    key: key))
+                    tenant: opening.tenant, agent: opening.agent.name, colleagues: opening.colleagues.map(\.name),
+                    backend: opening.backend, parameters: opening.parameters, key: opening.key))
             return ("s-\(state.opened.count)", 7)
         }
     }
