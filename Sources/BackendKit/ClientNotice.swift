@@ -14,7 +14,8 @@ public enum ClientNotice: Sendable {
     case agentFinishedThinking(ReplyNumber)
     /// A sentence is about to be spoken, being spoken, or has been spoken whole.
     case sentence(SentenceID, text: String, SpokenStatus)
-    /// So much of a sentence has been spoken, by whole words; in step with the audio, several times a second.
+    /// So much of a sentence has been spoken, by whole words: in step with the audio, at most ten times a second and once more when the reply is
+    /// stopped. `text` and `remaining` together are the sentence. Its end is told by `sentence` alone.
     case spoken(SentenceID, text: String, remaining: String)
     case agentStartedSpeaking(ReplyNumber)
     case agentStoppedSpeaking(ReplyNumber)

@@ -78,6 +78,12 @@ struct Reply {
         return sentences[index]
     }
 
+    /// What another owner had spoken of a sentence.
+    func spokenBefore(_ index: Int) -> Substring {
+        guard let remainder, remainder.index == index, sentences[index].hasSuffix(remainder.text) else { return "" }
+        return sentences[index].dropLast(remainder.text.count)
+    }
+
     func isLast(_ index: Int) -> Bool { isComplete && index + 1 == sentences.count }
 
     /// How many sentences may be with the TTS: a speculation its first one, a reply two ahead of what is heard.

@@ -343,6 +343,7 @@ extension VoiceSession {
 
     /// Stops a reply for good: model, voice and playout; logs what was heard.
     func stopReply(_ number: ReplyNumber, interrupted: Bool) {
+        if playout.currentReply == number { tellProgress(clock, atOnce: true) }
         let reply = replies.removeValue(forKey: number)
         reply?.generation?.cancel()
         voice?.cancel(reply: number)

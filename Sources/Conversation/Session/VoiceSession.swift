@@ -78,6 +78,7 @@ package actor VoiceSession {
     /// Sentences in a row that no voice could speak.
     var unspoken = 0
     var playout: Playout
+    var spoken = SpokenProgress()
     var isThrottled = false
     var idlePrompts = 0
     /// The sentence that is heard while its audio still arrives, and when that was logged last (monotonic nanoseconds).

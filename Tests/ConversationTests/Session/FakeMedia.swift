@@ -7,6 +7,8 @@ final class FakeMedia: MediaPort, @unchecked Sendable {
     /// Samples sent by reply, those sent again included.
     private(set) var samples: [ReplyNumber: Int] = [:]
     private(set) var ends: [EndReason] = []
+    /// What the client was told, all of it.
+    private(set) var notices: [ClientNotice] = []
 
     init(trace: Trace) { self.trace = trace }
 
@@ -28,6 +30,7 @@ final class FakeMedia: MediaPort, @unchecked Sendable {
         trace.add("clear \(reply)")
     }
     func notify(_ notice: ClientNotice) {
+        notices.append(notice)
         if let line = notice.line { trace.add("notice \(line)") }
     }
     func release(through number: UInt64) { trace.add("release \(number)") }
