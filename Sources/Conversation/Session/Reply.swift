@@ -16,6 +16,8 @@ struct Reply {
     /// The words that a speculation answers.
     let basis: String
     var interruptible = true
+    /// Nothing of it is spoken.
+    var isTextOnly = false
     var model = "agent"
 
     var generation: (any Generation)?
