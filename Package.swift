@@ -189,7 +189,7 @@ let testTargets: [Target] = [
            protobuf, logging, nioCore, nioPosix]),
     tests("MediaWorkerTests", ["MediaWorkerService", "Resilience"]),
     tests("BackendTests", ["BackendKit", nioCore]),
-    tests("PipecatTests", ["PipecatBackend", "BackendKit", "Audio", nioCore]),
+    tests("PipecatTests", ["PipecatBackend", "BackendKit", "Audio", nioCore, logging]),
     tests("ProviderTests",
           ["DeepgramProvider", "OpenAIProvider", "AnthropicProvider", "ElevenLabsProvider", "CartesiaProvider", "ProviderSupport",
            "ProviderSimulator", "TestAudio", "RateLimits", "RedisClient", "Telemetry",

@@ -1,5 +1,6 @@
 import BackendKit
 import Foundation
+import Logging
 import NIOCore
 import PipecatBackend
 import Testing
@@ -53,9 +54,10 @@ import Testing
 
     @Test func theOperatorSwitchesItOn() throws {
         let backend = RTVIBackend()
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         for (value, isOn) in [(nil, false), ("true", true)] as [(String?, Bool)] {
             let settings = try BackendSettings(of: backend) { $0 == "PARLEY_RTVI_EVAL" ? value : nil }
-            guard case .relayed(let media) = backend.makeMedia(settings) else {
+            guard case .relayed(let media) = backend.makeMedia(settings, logger: logger) else {
                 Issue.record("not relayed")
                 return
             }

@@ -1,5 +1,5 @@
 package import BackendKit
-import Logging
+package import Logging
 
 /// Clients that speak RTVI as JSON over WebSockets, as Pipecat's `RTVIClientTransport` does.
 package struct RTVIBackend: VoiceBackend {
@@ -13,12 +13,12 @@ package struct RTVIBackend: VoiceBackend {
             help: "Lets 'pipecat eval' drive sessions of the backend 'rtvi': a client may then write what was said before, and learns what tools are called with.")
     ]
 
-    package func makeAdmission(_ settings: BackendSettings) -> any BackendAdmission { RTVIAdmission() }
+    package func makeAdmission(_ settings: BackendSettings, logger: Logger) -> any BackendAdmission { RTVIAdmission() }
 
-    package func makeMedia(_ settings: BackendSettings) -> BackendMedia {
+    package func makeMedia(_ settings: BackendSettings, logger: Logger) -> BackendMedia {
         let evaluates = settings.flag("eval")
         if evaluates {
-            Logger(label: "rtvi").warning(
+            logger.warning(
                 "PARLEY_RTVI_EVAL is on: every client of this backend may rewrite the history of its session and see the arguments of tools; never in production")
         }
         return .relayed(RTVIMedia(evaluates: evaluates))
