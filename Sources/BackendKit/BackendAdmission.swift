@@ -165,7 +165,7 @@ public protocol AdmissionHost: Sendable {
     /// - Throws: `BackendRefusal`
     func start(_ call: RoomCall, ended: @escaping @Sendable (_ problem: String?) -> Void) async throws -> String
     /// Ends a session of this backend, with a reason for its log.
-    func end(_ session: String, reason: String) async
+    func end(_ session: String, of tenant: String, reason: String) async
     /// Free and whole capacity of the workers that serve this backend, in sessions of weight 1.
     func capacity() async -> (free: Double, total: Double)
     /// No new sessions are taken.

@@ -77,7 +77,7 @@ final class FakeTokens: ConnectTokens {
     func expireAll() { state.withLock { $0.grants = [:] } }
 }
 
-final class FakeStore: SessionOpening {
+final class FakeStore: SessionOpener {
     struct Opened: Sendable, Hashable {
         var tenant: String
         var agent: String

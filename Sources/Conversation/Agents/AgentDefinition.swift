@@ -17,12 +17,16 @@ package struct AgentDefinition: Sendable {
     package var handOffs: [String: String] = [:]
     package var limits: Limits
     package var placement = Placement()
+    /// The backend that its callers come by, with the agent's options for it; nil: any.
+    package var backend: ProviderChoice?
     /// Replacements before synthesis, whole words, case-insensitive.
     package var pronunciation: [String: String]
     /// Said when no model answers.
     package var apology = "I am sorry, I have a technical problem. Could you say that again?"
     /// Said before the call ends because no recogniser works.
     package var deafNotice = "I am sorry, I cannot hear you because of a technical problem. Please try again later."
+    /// Said when a technical problem has swallowed what the caller said.
+    package var repeatRequest = "I am sorry, I have lost a part of what you said. Could you say that again?"
     /// Said when the caller has been silent for `idleSeconds`.
     package var idlePrompt = "Are you still there?"
 
@@ -45,6 +49,9 @@ package struct AgentDefinition: Sendable {
 }
 
 extension AgentDefinition {
+    /// Its options for a backend.
+    package func backendOptions(of name: String) -> [String: String] { backend?.name == name ? backend?.options ?? [:] : [:] }
+
     /// Which providers do the work. Chains are tried in order.
     package struct Pipeline: Sendable {
         package var speechToText: ProviderChoice

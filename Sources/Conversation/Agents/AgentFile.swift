@@ -27,9 +27,11 @@ package enum AgentFile {
             node.child("hand_off_to").fail("names '\(name)'; must be the names of other agents")
         }
         definition.limits = node.mapping("limits", limits) ?? definition.limits
+        definition.backend = backend(node.child("backend"))
         definition.placement = node.mapping("placement", placement) ?? definition.placement
         definition.pronunciation = node.texts("pronunciation")
         definition.apology = node.string("apology") ?? definition.apology
+        definition.repeatRequest = node.string("repeat_request") ?? definition.repeatRequest
         definition.deafNotice = node.string("deaf_notice") ?? definition.deafNotice
         definition.idlePrompt = node.string("idle_prompt") ?? definition.idlePrompt
         let scripted = definition.pipeline.languageModels.contains { $0.name == "scripted" }
@@ -58,6 +60,13 @@ package enum AgentFile {
         pipeline.maxOutputTokens = node.integer("max_output_tokens", in: 16...8_192) ?? pipeline.maxOutputTokens
         pipeline.keyterms = node.strings("keyterms")
         return pipeline
+    }
+
+    /// A name, or `{use: name, options...}`; whether there is such a backend, and has the options, is for whoever has backends to say.
+    private static func backend(_ node: ConfigurationNode) -> AgentDefinition.ProviderChoice? {
+        guard node.exists, let choice = provider(node) else { return nil }
+        if !isName(choice.name) { node.fail("is '\(choice.name)'; must be the name of a backend, such as pipecat or livekit") }
+        return choice
     }
 
     /// `vendor/model`, or `{use: vendor/model, options...}`.

@@ -29,10 +29,14 @@ package struct SessionStart: Sendable {
     package var window: Duration
     /// The caller's messages since the last release follow; `replayEnded()` comes behind them.
     package var hasReplay: Bool
+    /// A dispatcher keeps what the caller says until the log covers it, and knows how far the agent was heard. In a room nobody does: then the
+    /// log has that itself, once a second.
+    package var isRelayed: Bool
 
     package init(
         worker: String, reason: String = "opened", attachment: String, generation: UInt32 = 1, delivered: Delivered? = nil,
-        resumeToken: String = "", window: Duration = .seconds(30), hasReplay: Bool = false
+        resumeToken: String = "", window: Duration = .seconds(30), hasReplay: Bool = false,
+        isRelayed: Bool = true
     ) {
         self.worker = worker
         self.reason = reason
@@ -42,5 +46,6 @@ package struct SessionStart: Sendable {
         self.resumeToken = resumeToken
         self.window = window
         self.hasReplay = hasReplay
+        self.isRelayed = isRelayed
     }
 }

@@ -143,7 +143,7 @@ extension VoiceSession {
     }
 
     /// By the clock, but not more than what went to the client.
-    private func deliveredSoFar(of number: ReplyNumber) -> SessionTime? {
+    func deliveredSoFar(of number: ReplyNumber) -> SessionTime? {
         guard let heard = playout.heardSoFar(of: number), let sent = playout.position(of: number) else { return nil }
         return max(.zero, min(heard, sent - port.untaken))
     }

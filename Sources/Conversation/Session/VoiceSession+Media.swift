@@ -35,6 +35,7 @@ extension VoiceSession {
         endCatchUpInTime(nanoseconds)
         runTimers()
         logLongAudio()
+        logProgress()
         releaseIdleAudio()
         flushStalledText(nanoseconds)
         play(nanoseconds)

@@ -25,6 +25,8 @@ extension VoiceSession {
         if let turn = state.unansweredTurn {
             handle(.resumed(nil, isHeard: false, interruptible: true))
             answer(turn.turn, speechEnd: nil)
+        } else if missesWords {
+            askAgain()
         } else if state.lastReply == 0 {
             greet()
         }
@@ -43,8 +45,10 @@ extension VoiceSession {
         // Replies are heard in order: one behind it has been heard whole.
         if let delivered, delivered.reply > number { return logWhole(known) }
         let isTextOnly = known.started?.textOnly ?? false
+        let progress = known.progress.map { SessionTime(samples: $0) }
         let point =
-            isTextOnly ? ResumePoint(written: known) : ResumePoint(known, delivered: delivered?.reply == number ? delivered?.position : nil)
+            isTextOnly
+            ? ResumePoint(written: known) : ResumePoint(known, delivered: delivered?.reply == number ? delivered?.position : progress)
         if repeating == 0, known.isComplete, point.sentence == known.sentences.count { return ended(known, at: point) }
         log(point.event(of: number))
         heardBefore[number] = point.heard

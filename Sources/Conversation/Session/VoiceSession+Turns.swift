@@ -158,6 +158,7 @@ extension VoiceSession {
         case .interim(let transcript):
             hearsAgain()
             port.notify(.userTranscript(text: transcript.text, final: false, at: now))
+            logPartial(transcript.text)
             handle(.interim(text: transcript.text))
         case .final(let transcript):
             hearsAgain()

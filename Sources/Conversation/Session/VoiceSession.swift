@@ -99,6 +99,7 @@ package actor VoiceSession {
     var drain = Drain()
     var lastSequence: UInt64 = 0
     var idleRelease = IdleRelease()
+    var room = RoomProgress()
     /// Session time at which the recogniser's stream began.
     var recognitionOrigin = SessionTime.zero
 

@@ -69,6 +69,7 @@ import NIOCore
             (CURLOPT_NOSIGNAL, 1), (CURLOPT_FOLLOWLOCATION, 0), (CURLOPT_TCP_NODELAY, 1), (CURLOPT_TCP_KEEPALIVE, 1),
             // HTTP/2 where TLS offers it; wait for a connection that can be shared instead of opening another.
             (CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS)), (CURLOPT_PIPEWAIT, 1),
+            (CURLOPT_FRESH_CONNECT, request.isRepeatable ? 0 : 1),
             (CURLOPT_CONNECTTIMEOUT_MS, deadlines.connect), (CURLOPT_TIMEOUT_MS, deadlines.total),
         ]
         if deadlines.stall > 0 {

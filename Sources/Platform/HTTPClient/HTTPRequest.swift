@@ -9,6 +9,9 @@ package struct HTTPRequest: Sendable {
     package var headers: [(name: String, value: String)]
     package var body: ByteBuffer?
     package var deadlines: HTTPDeadlines
+    /// False for what must not be done twice. It gets a new connection: when one that was used before breaks without an answer, the
+    /// request is sent again over another, whatever the server may have done.
+    package var isRepeatable = true
 
     package init(
         _ method: String = "GET", _ url: String, headers: [(name: String, value: String)] = [], body: ByteBuffer? = nil,

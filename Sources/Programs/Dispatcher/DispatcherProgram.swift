@@ -14,6 +14,7 @@ import RelayLink
 import ServiceLifecycle
 import ServiceSupport
 import SessionLog
+import Synchronization
 import Telemetry
 import TenantDirectory
 
@@ -77,12 +78,20 @@ public enum DispatcherProgram {
         let registry = WorkerRegistry(redis: redisClient)
         // Beats must not be late, so their loop has nothing else to do.
         let watchGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let rooms = RoomKeepers(group: context.eventLoops) { worker in
+            try await redisClient.send(RedisCommand("EXISTS", .string(RedisKeys.heartbeat(worker: worker)))).integer != 0
+        }
+        let adopter = Mutex<DispatcherCore?>(nil)
         let watch = WorkerWatch(
             list: { try await registry.workers().map { .init(id: $0.id, host: $0.host, port: $0.port) } },
-            ticket: { try tickets.issue(session: RelayTickets.watch, fence: 0) }, on: watchGroup.next(), logger: context.logger)
+            ticket: { try tickets.issue(session: RelayTickets.watch, fence: 0) }, on: watchGroup.next(), logger: context.logger
+        ) { adoption, worker in
+            if let core = adopter.withLock({ $0 }) { rooms.adopt(adoption, from: worker, by: core) }
+        }
         let core = DispatcherCore(
-            admission: admission, backends: try backends(environment, installed, context.logger), returns: Resumption(tokens: ResumeTokenStore(redis: redisClient), client: client), watch: watch,
+            admission: admission, backends: try backends(environment, installed, context.logger), returns: Resumption(tokens: ResumeTokenStore(redis: redisClient), client: client), watch: watch, rooms: rooms,
             trustedProxies: try environment.get(LimitKeys.proxies), logger: context.logger, registry: context.metrics)
+        adopter.withLock { $0 = core }
         context.health.addReadinessCheck("redis") {
             _ = try await redisClient.send(RedisCommand("PING"))
             return .ready
@@ -95,7 +104,8 @@ public enum DispatcherProgram {
             core: core, host: address.host, port: address.port, group: context.eventLoops, logger: context.logger
         ) { port in context.announce("public", at: "http://\(address.host):\(port)") }
         return [Running { try await client.run() }, Running { await limits.run() }] + directoryService
-            + [watch, try reaper(context, client, shared), server]
+            + core.backends.all.map { BackendHost($0, service: core, registry: registry) }
+            + [watch, RoomRescue(service: core, store: client), try reaper(context, client, shared), server]
     }
 
     private static func backends(_ environment: ServiceEnvironment, _ installed: InstalledBackends, _ logger: Logger) throws -> DispatcherBackends {

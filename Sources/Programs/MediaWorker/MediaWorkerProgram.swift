@@ -99,6 +99,7 @@ public enum MediaWorkerProgram {
             environment: try sessionEnvironment(context, quota), backends: backends, registry: context.metrics, logger: context.logger,
             reconnectWindow: try environment.get(CommonKeys.reconnectWindow),
             checkTicket: { ticketKeys.problem(with: $0, session: $1, fence: $2) }, loadChanged: { changed.yield() })
+        watch(backends, core, context)
         let worker = MediaWorker(core: core, group: context.eventLoops)
         let channel = try await worker.bind(host: address.host, port: address.port)
         let port = channel.localAddress?.port ?? address.port
@@ -135,6 +136,21 @@ public enum MediaWorkerProgram {
             }
         }
         return backends
+    }
+
+    /// What rooms count goes among the metrics; a backend that breaks ends the process, after others have its sessions.
+    private static func watch(_ backends: WorkerBackends, _ core: WorkerCore, _ context: ServiceContext) {
+        for entry in backends.all {
+            guard case .room(let media) = entry.media else { continue }
+            media.whenBroken { reason in
+                core.giveAwayRooms()
+                context.shutdown.request(reason: "backend \(entry.backend.name): \(reason)")
+            }
+            for figure in media.figures {
+                let gauge = context.metrics.gauge("parley_\(figure.name)", help: figure.help)
+                context.metrics.onCollect { gauge.set(media.figures.first { $0.name == figure.name }?.value ?? 0) }
+            }
+        }
     }
 
     private static func sessionEnvironment(_ context: ServiceContext, _ quota: ProviderQuota) throws -> SessionEnvironment {

@@ -46,6 +46,7 @@ extension Event {
         case .sentence: "sentence"
         case .sentenceAudio: "sentence_audio"
         case .heard: "heard"
+        case .replyProgress: "reply_progress"
         case .toolCalled: "tool_called"
         case .toolReturned: "tool_returned"
         case .handedOff: "handed_off"

@@ -48,7 +48,7 @@ struct Projection {
         case .slotFilled(let slot): add(slot, event)
         case .latency(let latency): changes.latency += LatencyRow.rows(latency, event)
         case .usage(let usage): changes.usage.append(UsageRow(usage, event))
-        case .opened, .attached, .detached, .claimed, .userPartial, .replyStarted, .replyWritten, .sentence, .sentenceAudio, .heard,
+        case .opened, .attached, .detached, .claimed, .userPartial, .replyStarted, .replyProgress, .replyWritten, .sentence, .sentenceAudio, .heard,
             .handedOff, .flowMoved, .dtmf, .command, .error, .closed, nil:
             break
         }
@@ -128,7 +128,7 @@ extension ConversationChange {
                 at: event.wallClock, reason: closed.reason.storable, detail: closed.detail.storableIfAny,
                 by: closed.by.storableIfAny)
             closing = .merge(closing, Newest(position: position, value: value))
-        case .attached, .detached, .userPartial, .replyWritten, .sentence, .sentenceAudio, .toolReturned, .slotFilled, .flowMoved,
+        case .attached, .detached, .userPartial, .replyProgress, .replyWritten, .sentence, .sentenceAudio, .toolReturned, .slotFilled, .flowMoved,
             .dtmf,
             .command, .latency, .usage, nil:
             break

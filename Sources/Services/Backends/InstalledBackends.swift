@@ -1,4 +1,5 @@
 package import BackendKit
+import LiveKitBackend
 import PipecatBackend
 package import ServiceSupport
 
@@ -13,7 +14,7 @@ package struct InstalledBackends: Sendable {
 
     /// - Parameter others: backends from elsewhere
     package init(adding others: [any VoiceBackend] = []) {
-        for backend in [PipecatBackend(), RTVIBackend()] + others {
+        for backend in [PipecatBackend(), RTVIBackend(), LiveKitBackend()] + others {
             do { try registry.register(backend) } catch { problems.append(Self.problem(error)) }
         }
     }

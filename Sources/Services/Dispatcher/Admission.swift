@@ -1,3 +1,5 @@
+package import BackendKit
+import Conversation
 package import Placement
 package import RateLimits
 
@@ -16,11 +18,14 @@ package struct Admission: Sendable {
         package var resumeToken: String?
         /// The client says that it can come back.
         package var canResume: Bool
+        /// The request that the connection began with, for backends that let callers in themselves.
+        package var http: BackendRequest?
 
         package init(
             credential: String?, agent: String?, parameters: [String: String] = [:], backend: String, address: String = "",
-            resumeToken: String? = nil, canResume: Bool = false
+            resumeToken: String? = nil, canResume: Bool = false, http: BackendRequest? = nil
         ) {
+            self.http = http
             self.resumeToken = resumeToken
             self.canResume = canResume
             self.credential = credential
@@ -51,18 +56,20 @@ package struct Admission: Sendable {
 
     let directory: any CallerDirectory
     let tokens: any ConnectTokens
-    let store: any SessionOpening
+    let store: any SessionOpener
     let workers: any WorkerPlacing
     let tickets: TicketSigner
     let region: String
     /// Nil: nobody is limited.
     package let limits: CallerLimits?
+    /// Set by the dispatcher: what backends decide for themselves.
+    var backends = DispatcherBackends()
     private let waitingRoom: WaitingRoom
     private let needs = AgentNeeds()
 
     /// Sessions are placed on workers of `region`; empty means any.
     package init(
-        directory: any CallerDirectory, tokens: any ConnectTokens, store: any SessionOpening,
+        directory: any CallerDirectory, tokens: any ConnectTokens, store: any SessionOpener,
         workers: any WorkerPlacing, tickets: TicketSigner, region: String = "", limits: CallerLimits? = nil,
         waitingRoom: WaitingRoom = WaitingRoom(.init(places: 0))
     ) {
@@ -79,16 +86,24 @@ package struct Admission: Sendable {
     /// Everything from the credential to a reserved place on a worker. While all are full the caller waits in line, and `waiting` is told its
     /// position, from 1, whenever it changes.
     package func admit(_ request: Request, waiting: @escaping @Sendable (Int) -> Void = { _ in }) async throws -> Admitted {
-        let grant = try await grant(for: request)
+        try await open(try await grant(for: request), backend: request.backend, waiting: waiting)
+    }
+
+    /// The same for a caller who is known. `room`: where the session takes place, of a backend that has rooms.
+    func open(
+        _ grant: ConnectGrant, backend: String, room: [UInt8] = [], waiting: @escaping @Sendable (Int) -> Void = { _ in }
+    ) async throws -> Admitted {
         let agent = try agent(grant)
+        try check(agent, serves: backend)
         let colleagues = try colleagues(of: agent, tenant: grant.tenant)
         let lease = try await limits?.place(tenant: grant.tenant, key: grant.key)
-        let needs = placement(of: [agent] + colleagues, backend: request.backend)
+        let needs = placement(of: [agent] + colleagues, backend: backend)
         let place = try await waitingRoom.place(needs, by: workers, waiting: waiting)
         do {
-            let opened = try await store.open(
-                tenant: grant.tenant, agent: agent, colleagues: colleagues, backend: request.backend,
-                parameters: grant.parameters, key: place.reservation)
+            let opening = SessionOpening(
+                tenant: grant.tenant, agent: agent, colleagues: colleagues, backend: backend, parameters: grant.parameters,
+                key: place.reservation, room: room, privacy: backends[backend]?.admission.privacy ?? BackendPrivacy())
+            let opened = try await store.open(opening)
             lease?.rename(to: opened.session)
             let ticket = try tickets.ticket(session: opened.session, fence: opened.fence)
             return Admitted(
@@ -100,12 +115,28 @@ package struct Admission: Sendable {
         }
     }
 
+    /// An agent file may name the backend of its callers, and has options only for that.
+    private func check(_ agent: AgentVersion, serves backend: String) throws {
+        guard let choice = needs.of(agent).backend else { return }
+        guard choice.name == backend else {
+            throw AdmissionError(
+                .badRequest, "the agent '\(agent.name)' takes callers of the backend '\(choice.name)' only, as its file says; this is '\(backend)'")
+        }
+        guard let entry = backends[backend] else { return }
+        do { _ = try entry.settings.with(options: choice.options, of: entry.backend) } catch {
+            throw AdmissionError(.badRequest, "the agent '\(agent.name)' cannot be called: \(error)")
+        }
+    }
+
     /// What a session of these agents needs of a worker.
     private func placement(of agents: [AgentVersion], backend: String) -> PlacementRequest {
         let needs = needs.of(agents)
         let labels = needs.labels.union([PlacementRequest.label(ofBackend: backend)])
         return PlacementRequest(weight: needs.weight, region: region, labels: labels)
     }
+
+    /// What a session of this agent alone needs.
+    func needs(of agent: AgentVersion, backend: String) -> PlacementRequest { placement(of: [agent], backend: backend) }
 
     /// Mints a connect token for the holder of an API key.
     package func connect(key: String?, agent: String, parameters: [String: String]) async throws -> String {
@@ -133,6 +164,7 @@ package struct Admission: Sendable {
     }
 
     private func grant(for request: Request) async throws -> ConnectGrant {
+        if let own = try await ownGrant(for: request) { return own }
         guard let credential = request.credential, credential.hasPrefix(Self.keyPrefix) else {
             return try await redeem(request.credential ?? "", address: request.address)
         }
@@ -141,6 +173,24 @@ package struct Admission: Sendable {
             throw AdmissionError(.badRequest, "name the agent: '?agent=NAME'")
         }
         return ConnectGrant(tenant: holder.tenant, agent: agent, parameters: request.parameters, key: holder.key)
+    }
+
+    /// What the backend decides itself; nil: it leaves that to connect tokens and API keys.
+    private func ownGrant(for request: Request) async throws -> ConnectGrant? {
+        guard let admission = backends[request.backend]?.admission, let http = request.http else { return nil }
+        do {
+            let isCounted = try await admission.limit(http)
+            guard let identity = try await admission.authenticate(http) else { return nil }
+            if !isCounted { try await limits?.attempt(address: request.address, holder: identity.key.map { KeyHolder(tenant: identity.tenant, key: $0) }) }
+            guard let agent = identity.agent ?? request.agent, !agent.isEmpty else {
+                throw AdmissionError(.badRequest, "name the agent: '?agent=NAME'")
+            }
+            try await admission.authorise(identity, agent: agent)
+            return ConnectGrant(
+                tenant: identity.tenant, agent: agent, parameters: request.parameters.merging(identity.parameters) { $1 }, key: identity.key)
+        } catch let refusal as BackendRefusal {
+            throw AdmissionError(refusal)
+        }
     }
 
     /// A token works once and was counted for key and tenant when it was made: only the address is counted here.

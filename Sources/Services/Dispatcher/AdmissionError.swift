@@ -1,3 +1,5 @@
+import BackendKit
+
 /// Why a caller is not let in. What is said goes to the caller and to the log; it never contains a secret.
 package struct AdmissionError: Error, Sendable, Hashable, CustomStringConvertible {
     package enum Code: String, Sendable, CaseIterable {
@@ -25,6 +27,21 @@ package struct AdmissionError: Error, Sendable, Hashable, CustomStringConvertibl
         self.code = code
         self.message = message
         self.retryAfterSeconds = retryAfterSeconds
+    }
+
+    /// What a backend says.
+    init(_ refusal: BackendRefusal) {
+        let code: Code =
+            switch refusal.code {
+            case .missingCredentials: .missingCredentials
+            case .badCredentials, .forbidden: .badToken
+            case .unknownAgent: .unknownAgent
+            case .badRequest: .badRequest
+            case .rateLimited: .rateLimited
+            case .full: .full
+            case .unavailable: .unavailable
+            }
+        self.init(code, refusal.message)
     }
 
     package var description: String { "\(code.rawValue): \(message)" }
@@ -60,5 +77,26 @@ package struct AdmissionError: Error, Sendable, Hashable, CustomStringConvertibl
         case .sessionOver: 410
         case .superseded: 409
         }
+    }
+}
+
+extension BackendRefusal {
+    /// What the dispatcher says, for a backend.
+    init(_ error: any Error) {
+        guard let error = error as? AdmissionError else {
+            self = error as? BackendRefusal ?? BackendRefusal(.unavailable, AdmissionError.unavailable.message)
+            return
+        }
+        let code: Code =
+            switch error.code {
+            case .missingCredentials: .missingCredentials
+            case .badToken, .usedToken, .badKey: .badCredentials
+            case .unknownAgent: .unknownAgent
+            case .badRequest: .badRequest
+            case .rateLimited: .rateLimited
+            case .full: .full
+            case .draining, .unavailable, .workerLost, .sessionOver, .superseded: .unavailable
+            }
+        self.init(code, error.message)
     }
 }

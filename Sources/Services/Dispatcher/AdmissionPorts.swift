@@ -1,3 +1,4 @@
+package import BackendKit
 package import Placement
 
 /// What the dispatcher knows of tenants. Served from memory, so that a caller never waits for PostgreSQL.
@@ -57,12 +58,25 @@ package protocol ConnectTokens: Sendable {
 }
 
 /// Opens sessions in the store.
-package protocol SessionOpening: Sendable {
+package protocol SessionOpener: Sendable {
     /// Stores the definitions under their hashes (harmless when they are there) and opens the session. Returns its id and first
-    /// fence. `colleagues` are the agents that may take over.
-    func open(
-        tenant: String, agent: AgentVersion, colleagues: [AgentVersion], backend: String, parameters: [String: String], key: String
-    ) async throws -> (session: String, fence: UInt64)
+    /// fence.
+    func open(_ opening: SessionOpening) async throws -> (session: String, fence: UInt64)
+}
+
+/// A session to be opened.
+package struct SessionOpening: Sendable, Hashable {
+    package var tenant: String
+    package var agent: AgentVersion
+    /// Agents that may take over.
+    package var colleagues: [AgentVersion]
+    package var backend: String
+    package var parameters: [String: String]
+    /// Opening with the same key again is opening once.
+    package var key: String
+    /// Where it takes place; empty where callers come over a relay.
+    package var room: [UInt8]
+    package var privacy: BackendPrivacy
 }
 
 /// Finds a worker with room.

@@ -133,8 +133,13 @@ enum CallerRequest {
         let resumeToken = parameters.removeValue(forKey: "resume")
         let canResume = parameters.removeValue(forKey: "resumable") == "true"
         let address = CallerAddress.of(remote, forwarded: head.headers["X-Forwarded-For"], trusted: trusted)
+        var headers: [String: String] = [:]
+        for (name, value) in head.headers { headers[name.lowercased()] = value }
+        let http = BackendRequest(
+            method: head.method.rawValue, path: components?.path ?? head.uri,
+            query: Dictionary((components?.queryItems ?? []).map { ($0.name, $0.value ?? "") }) { $1 }, headers: headers, address: address)
         return Admission.Request(
             credential: credential, agent: agent, parameters: parameters, backend: backend, address: address, resumeToken: resumeToken,
-            canResume: canResume)
+            canResume: canResume, http: http)
     }
 }

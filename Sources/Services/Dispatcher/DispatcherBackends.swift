@@ -30,6 +30,10 @@ package struct DispatcherBackends: Sendable {
     package var webSocketPaths: [String] { paths.keys.sorted() }
     package subscript(name: String) -> Entry? { entries[name] }
 
+    /// Its sessions take place in rooms that workers join.
+    func isRoom(_ name: String) -> Bool { entries[name]?.admission.webSocketPaths.isEmpty == true }
+    var haveRooms: Bool { entries.keys.contains { isRoom($0) } }
+
     /// The backend whose callers connect there.
     func entry(atPath path: String) -> Entry? { paths[path].flatMap { entries[$0] } }
 }

@@ -7,12 +7,13 @@ package import Telemetry
 /// What all callers of one dispatcher share.
 package final class DispatcherCore: Sendable {
     let admission: Admission
-    let backends: DispatcherBackends
+    package let backends: DispatcherBackends
     /// Proxies that are believed who called them.
     let trustedProxies: [AddressBlock]
     let logger: Logger
     let metrics: DispatcherMetrics
     let connections = CallerConnections()
+    let rooms: RoomKeepers
     /// Nil: clients cannot come back.
     let returns: (any Returns)?
     /// Nil: only the end of a link tells that a worker is gone.
@@ -20,13 +21,16 @@ package final class DispatcherCore: Sendable {
     private let draining = Mutex(false)
 
     package init(
-        admission: Admission, backends: DispatcherBackends, returns: (any Returns)? = nil, watch: WorkerWatch? = nil, trustedProxies: [AddressBlock] = [], logger: Logger,
+        admission: Admission, backends: DispatcherBackends, returns: (any Returns)? = nil, watch: WorkerWatch? = nil, rooms: RoomKeepers = RoomKeepers(), trustedProxies: [AddressBlock] = [], logger: Logger,
         registry: MetricsRegistry
     ) {
+        var admission = admission
+        admission.backends = backends
         self.admission = admission
         self.backends = backends
         self.returns = returns
         self.watch = watch
+        self.rooms = rooms
         self.trustedProxies = trustedProxies
         self.logger = logger
         self.metrics = DispatcherMetrics(registry: registry)
@@ -39,6 +43,7 @@ package final class DispatcherCore: Sendable {
     package func drain() {
         draining.withLock { $0 = true }
         connections.shutDown(all: false)
+        rooms.letGo()
     }
     /// Closes every caller's connection with 1012.
     package func shutDown() { connections.shutDown(all: true) }

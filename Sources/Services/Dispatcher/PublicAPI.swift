@@ -8,20 +8,21 @@ package import NIOCore
 /// The public HTTP API of the dispatcher.
 package enum PublicAPI {
     /// Longest body of a request.
-    private static let maximumBody = 64 << 10
+    static let maximumBody = 64 << 10
 
     package static func router(_ core: DispatcherCore) -> Router<PublicRequestContext> {
         let router = Router(context: PublicRequestContext.self)
         router.add(middleware: UnroutedRequests())
         router.post("/v1/connect") { request, context in await answer(core) { try await connect(request, context, core) } }
         router.get("/v1/agents") { request, context in await answer(core) { try await agents(request, context, core) } }
+        BackendAPI.add(to: router, core)
         for path in core.backends.webSocketPaths {
             router.get(.init(path)) { _, _ in
                 refusal(AdmissionError(.badRequest, "this is where WebSockets connect: send 'Upgrade: websocket'"), status: 426)
             }
         }
         router.get("/") { _, _ in
-            json(.ok, ["service": "parley", "connect": "POST /v1/connect", "websocket": "/v1/ws?token="])
+            json(.ok, ["service": "parley", "connect": "POST /v1/connect", "websocket": "/v1/ws?token=", "sessions": "POST /v1/sessions", "backends": "GET /v1/backends"])
         }
         return router
     }
@@ -60,7 +61,7 @@ package enum PublicAPI {
     }
 
     /// Who asks; counts the request for the limits.
-    private static func authenticate(
+    static func authenticate(
         _ request: Request, _ context: PublicRequestContext, _ core: DispatcherCore
     ) async throws -> KeyHolder {
         let forwarded = request.headers.filter { $0.name.canonicalName == "x-forwarded-for" }.map(\.value)
@@ -73,7 +74,7 @@ package enum PublicAPI {
     }
 
     /// Every failure is a JSON object with a code and a message that says what to do.
-    private static func answer(_ core: DispatcherCore, _ body: () async throws -> Response) async -> Response {
+    static func answer(_ core: DispatcherCore, _ body: () async throws -> Response) async -> Response {
         do {
             return try await body()
         } catch let error as AdmissionError {
@@ -92,11 +93,11 @@ package enum PublicAPI {
         return response
     }
 
-    fileprivate static func problem(_ status: HTTPResponse.Status, _ code: String, _ message: String) -> Response {
+    static func problem(_ status: HTTPResponse.Status, _ code: String, _ message: String) -> Response {
         json(status, ["error": ["code": code, "message": message]])
     }
 
-    private static func json(_ status: HTTPResponse.Status, _ object: [String: Any]) -> Response {
+    static func json(_ status: HTTPResponse.Status, _ object: [String: Any]) -> Response {
         // Texts, numbers and dictionaries of them always serialise.
         let data =
             (try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes]))
@@ -121,7 +122,7 @@ package struct PublicRequestContext: RequestContext {
 
 /// Requests that no route takes are told what there is.
 private struct UnroutedRequests: RouterMiddleware {
-    private static let methods = ["/v1/connect": "POST", "/v1/agents": "GET", "/": "GET"]
+    private static let methods = ["/v1/connect": "POST", "/v1/agents": "GET", "/v1/backends": "GET", "/v1/sessions": "POST", "/": "GET"]
 
     @concurrent
     func handle(

@@ -19,6 +19,8 @@ struct RelayedCall: Sendable {
     var resumeToken = ""
     /// What the client came with; forgotten once this connection has a token of its own.
     var oldToken = ""
+    /// Nobody's connection depends on this dispatcher: where somebody else has claimed the session, it is theirs.
+    var givesWay = false
     /// A worker has had the session on this connection.
     var wasAccepted = false
 }

@@ -1,9 +1,10 @@
+import BackendKit
 import Foundation
 package import SessionLog
 import Synchronization
 
-/// `SessionOpening` by the session store. Remembers which agent versions the store has, for a while.
-package final class StoreOpener: SessionOpening {
+/// `SessionOpener` by the session store. Remembers which agent versions the store has, for a while.
+package final class StoreOpener: SessionOpener {
     private let client: StoreClient
     private let region: String
     private let known = Mutex<[String: ContinuousClock.Instant]>([:])
@@ -13,22 +14,23 @@ package final class StoreOpener: SessionOpening {
         self.region = region
     }
 
-    package func open(
-        tenant: String, agent: AgentVersion, colleagues: [AgentVersion], backend: String, parameters: [String: String], key: String
-    ) async throws -> (session: String, fence: UInt64) {
-        for version in [agent] + colleagues { try await put(version, tenant) }
+    package func open(_ opening: SessionOpening) async throws -> (session: String, fence: UInt64) {
+        for version in [opening.agent] + opening.colleagues { try await put(version, opening.tenant) }
         var opened = Opened()
-        opened.tenant = tenant
+        opened.tenant = opening.tenant
         opened.region = region
-        opened.agent = agent.name
-        opened.agentHash = agent.hash
-        for colleague in colleagues { opened.agents[colleague.name] = colleague.hash }
-        opened.backend = backend
-        opened.parameters = parameters
+        opened.agent = opening.agent.name
+        opened.agentHash = opening.agent.hash
+        for colleague in opening.colleagues { opened.agents[colleague.name] = colleague.hash }
+        opened.backend = opening.backend
+        opened.parameters = opening.parameters
         opened.direction = "inbound"
+        opened.room = Data(opening.room)
+        opened.redaction = opening.privacy.redaction
+        opened.retentionDays = UInt32(clamping: opening.privacy.retentionDays)
         var request = StoreOpenRequest()
-        request.idempotencyKey = key
-        request.tenant = tenant
+        request.idempotencyKey = opening.key
+        request.tenant = opening.tenant
         request.region = region
         request.opened = opened
         let reply: StoreOpenReply

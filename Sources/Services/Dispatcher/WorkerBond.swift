@@ -285,6 +285,7 @@ final class WorkerBond {
         case .badTicket, .unknownAgent, .badHandshake, .incompatible, .providerUnavailable:
             guard call?.wasAccepted != true else { return tryAgain(without: link.place.worker) }
             owner?.refused(AdmissionError(AdmissionError.Code(code), reason))
+        case .claimLost where call?.givesWay == true: owner?.refused(AdmissionError(.superseded, reason))
         case .claimLost, .storeUnavailable: tryAgain(without: "")
         case .full, .draining: tryAgain(without: link.place.worker)
         }

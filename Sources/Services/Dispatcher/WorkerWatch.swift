@@ -1,6 +1,6 @@
 package import Logging
 package import NIOCore
-import RelayLink
+package import RelayLink
 import Resilience
 import ServiceLifecycle
 import Synchronization
@@ -44,16 +44,19 @@ package final class WorkerWatch: Service {
     private let ticket: @Sendable () throws -> String
     private let eventLoop: any EventLoop
     private let logger: Logger
+    private let adopt: (@Sendable (RelayAdoption, Address) -> Void)?
     private let state = Mutex(State())
 
     /// - Parameters:
     ///   - list: the workers that have announced themselves; asked once a second
     ///   - ticket: for a control connection
     ///   - eventLoop: the connections live on it; one that nobody else uses, so that beats are not late
+    ///   - adopt: a worker has a session in a room that no dispatcher takes care of
     package init(
         list: @escaping @Sendable () async throws -> [Address], ticket: @escaping @Sendable () throws -> String, on eventLoop: any EventLoop,
-        logger: Logger
+        logger: Logger, adopt: (@Sendable (RelayAdoption, Address) -> Void)? = nil
     ) {
+        self.adopt = adopt
         self.list = list
         self.ticket = ticket
         self.eventLoop = eventLoop
@@ -171,6 +174,9 @@ package final class WorkerWatch: Service {
             state.withLock { state in
                 if state.links[worker]?.number == number { state.vigil.heard(worker, now: now) }
             }
+        case .adopt(let adoption):
+            let address = state.withLock { $0.links[worker]?.address }
+            if let address { adopt?(adoption, address) }
         case .refused(let code, let reason):
             logger.error("worker refuses to be watched", metadata: ["worker": "\(worker)", "code": "\(code)", "reason": "\(reason)"])
         default: break

@@ -29,6 +29,8 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
         /// Messages that arrive while the session is claimed; at most 15 s of audio, as the relay keeps.
         case claiming(RelayAttach, [MessageToWorker])
         case running(Run)
+        /// The session is in a room and lives without this link.
+        case roomed(RoomedSession)
         case ended
     }
 
@@ -60,7 +62,9 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
             state = .claiming(attach, waiting)
         case (.running(let run), _): pass(message, to: run)
         case (.waiting, _): refuse(.badHandshake, "the first message of a link must be 'attach' or 'watch'")
-        case (.ended, _), (.watched, _): break
+        case (.roomed(let room), .revoked): room.eventLoop.execute { room.revoked() }
+        case (.roomed(let room), .detached(let reason, isFinal: true)): room.eventLoop.execute { room.callerLeft(reason) }
+        case (.ended, _), (.watched, _), (.roomed, _): break
         }
     }
 
@@ -69,6 +73,9 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
         case .running(let run): run.session.assumeIsolated { $0.detach("relay link closed") }
         case .watched(let task):
             task.cancel()
+            state = .ended
+        case .roomed(let room):
+            room.eventLoop.execute { room.linkClosed() }
             state = .ended
         case .waiting, .claiming, .ended: state = .ended
         }
@@ -79,8 +86,14 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
         let bound = NIOLoopBound(self, eventLoop: link.eventLoop)
         state = .watched(
             link.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: Self.beat) { _ in
-                bound.value.link.send(.beat(draining: bound.value.core.isDraining))
+                bound.value.beat()
             })
+    }
+
+    private func beat() {
+        link.write(.beat(draining: core.isDraining))
+        if let offer = core.nextOffer(Int64(NIODeadline.now().uptimeNanoseconds)) { link.write(.adopt(offer)) }
+        link.flush()
     }
 
     private func pass(_ message: MessageToWorker, to run: Run) {
@@ -125,6 +138,7 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
             return refuse(.incompatible, "this worker speaks version \(RelayAttach.currentVersion) of the relay link")
         }
         if let problem = core.checkTicket(attach.ticket, attach.session, attach.seenFence) { return refuse(.badTicket, problem) }
+        if attach.reason == "adopt" { return adopt(attach) }
         if core.isDraining { return refuse(.draining, "this worker takes no new sessions") }
         if core.isSuperseded(attach) { return refuse(.superseded, "the client has connected again since") }
         // Who comes without a valid reservation, or with one that has lapsed meanwhile, may find others in its place.
@@ -137,22 +151,21 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
         }
     }
 
-    /// The session may be here already, on another link: it is given up first, so that its log is whole.
+    /// The session is here, in a room; only a dispatcher was missing.
+    private func adopt(_ attach: RelayAttach) {
+        guard let room = core.room(of: attach.session) else { return refuse(.claimLost, "this worker does not have the session") }
+        state = .roomed(room)
+        let link = link
+        room.eventLoop.execute { room.adopted(by: link) }
+    }
+
     private func claim(_ attach: RelayAttach, _ slot: TakeoverSlot?) {
         guard case .claiming = state else { return freeUnused(attach, slot) }
         let core = core
         let eventLoop = link.eventLoop
         // The link lives on its event loop; claim and agent come from the store, in one hop back.
         Task { [self] in
-            await core.giveUp(attach.session, for: attach)
-            let result: Result<(ClaimedSession, Agents), any Error>
-            do {
-                let claimed = try await core.store.claim(
-                    session: attach.session, tenant: attach.tenant, seenFence: attach.seenFence, reason: attach.reason)
-                result = .success((claimed, try await Agents.load(for: claimed, tenant: attach.tenant, core: core)))
-            } catch {
-                result = .failure(error)
-            }
+            let result = await core.claim(attach)
             eventLoop.execute {
                 self.claimed(attach, result)
                 core.free(slot)
@@ -166,24 +179,22 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
     }
 
     private func claimed(_ attach: RelayAttach, _ result: Result<(ClaimedSession, Agents), any Error>) {
-        guard case .claiming(_, let waiting) = state else { return abandoned(attach, result) }
+        guard case .claiming(_, let waiting) = state else {
+            core.sessionEnded(weight: attach.weight)
+            return close(attach, result, .clientDisconnected, "gone before the session began")
+        }
         do {
             let (claimed, agents) = try result.get()
             try run(attach, claimed, agents, waiting)
-        } catch let error as ConfigurationFileError {
-            failed(.unknownAgent, error.description)
-        } catch let error as BackendError {
-            failed(.providerUnavailable, error.description)
-        } catch let error as ProviderError {
-            failed(.providerUnavailable, error.description)
-        } catch let error as SessionLogError {
-            failed(RelayRefusal(error.code), "\(error)")
         } catch {
-            failed(.claimLost, "\(error)")
+            failed(RelayRefusal(error), "\(error)")
+            close(attach, result, .failed, "\(error)")
         }
     }
 
     private func run(_ attach: RelayAttach, _ claimed: ClaimedSession, _ agents: Agents, _ waiting: [MessageToWorker]) throws {
+        let entry = try core.backends.entry(attach.backend)
+        if case .room(let media) = entry.media { return try enter(media, entry.settings, attach, claimed, agents) }
         let (session, media) = try makeSession(attach, claimed, agents)
         let bound = NIOLoopBound(session, eventLoop: link.eventLoop)
         let key = clock.add { now in bound.value.assumeIsolated { $0.tick(now) } }
@@ -200,6 +211,15 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
         link.flush()
     }
 
+    private func enter(
+        _ media: any RoomMedia, _ settings: BackendSettings, _ attach: RelayAttach, _ claimed: ClaimedSession, _ agents: Agents
+    ) throws {
+        let room = RoomedSession(core: core, attach: attach, fence: claimed.fence, clock: clock, link: link)
+        try room.begin(media, settings, claimed, agents)
+        state = .roomed(room)
+        link.send(.accepted(fence: claimed.fence))
+    }
+
     private func start(_ attach: RelayAttach) -> SessionStart {
         SessionStart(
             worker: core.name, reason: attach.reason, attachment: attach.attachment, generation: attach.generation,
@@ -213,17 +233,9 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
     ) throws -> (VoiceSession, RelayedPort) {
         let codec = try core.backends.codec(of: attach.backend, handshake: Array(agents.state.legs[1]?.latest?.handshake ?? .init()))
         let media = RelayedPort(link: link, fence: claimed.fence, codec: codec)
-        let providers = try core.environment.providers(for: agents.current)
-        var logger = core.logger
-        logger[metadataKey: "session"] = "\(attach.session)"
-        logger[metadataKey: "tenant"] = "\(attach.tenant)"
-        let loop = link.eventLoop
-        let journal = core.store.journal(for: claimed, on: loop) { [weak self] reason in self?.lost(reason) }
-        let session = VoiceSession(
-            identity: .init(session: attach.session, tenant: attach.tenant), agent: agents.current, environment: core.environment,
-            providers: providers, handOffs: agents.targets(core: core, logger: logger), state: agents.state, journal: journal,
-            port: media, eventLoop: loop, logger: logger
-        ) { [self] reason in
+        let session = try core.makeSession(attach, claimed, agents, port: media, on: link.eventLoop) { [weak self] in
+            self?.lost($0)
+        } ended: { [self] reason in
             // Held until then: a session may outlive its link.
             ended(reason)
         }
@@ -238,15 +250,14 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
 
     // MARK: The end
 
-    /// The link was gone before the session was claimed. One that had not begun ends here; another one is brought again by whoever has its
-    /// caller, or left to the reaper.
-    private func abandoned(_ attach: RelayAttach, _ result: Result<(ClaimedSession, Agents), any Error>) {
-        core.sessionEnded(weight: attach.weight)
+    /// The session was claimed and cannot begin. A new one ends here; another one is brought again by whoever has its caller, or left to the
+    /// reaper.
+    private func close(_ attach: RelayAttach, _ result: Result<(ClaimedSession, Agents), any Error>, _ reason: EndReason, _ detail: String) {
         guard attach.reason == "opened", case .success((let claimed, _)) = result else { return }
         let journal = core.store.journal(for: claimed, on: link.eventLoop) { _ in }
         let closed = Event.OneOf_Body.closed(.with {
-            $0.reason = EndReason.clientDisconnected.rawValue
-            $0.detail = "gone before the session began"
+            $0.reason = reason.rawValue
+            $0.detail = detail
             $0.by = "worker"
         })
         _ = journal.append(closed, position: .zero, leg: 1)

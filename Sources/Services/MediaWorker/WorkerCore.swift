@@ -31,6 +31,7 @@ package final class WorkerCore: Sendable {
     private let load = Mutex(Load())
     private let draining = Mutex(false)
     let sessions = Mutex<[String: Owned]>([:])
+    let rooms = Mutex(Rooms())
     let takeovers = Mutex(TakeoverQueue())
     private let agents = Mutex<[String: AgentDefinition]>([:])
     private let loadChanged: @Sendable () -> Void

@@ -71,11 +71,20 @@ final class OwnerConnection: Sendable {
         }
     }
 
+    /// The stream has ended: whoever moves sessions need not wait until the heartbeat lapses. A worker that lives beats again on its next stream.
+    private func forget(_ worker: String) async {
+        _ = try? await parts.directory.pipeline([RedisCommand("DEL", .string(RedisKeys.heartbeat(worker: worker)))])
+    }
+
     private func read(
         _ messages: RPCAsyncSequence<StoreOwnerMessage, any Error>, _ greeting: AsyncStream<StoreHello>.Continuation,
         _ question: AsyncStream<Question>.Continuation
     ) async throws {
         var worker: StoreHello?
+        defer {
+            // The stream's own tasks are cancelled by then.
+            if let id = worker?.worker { Task { await forget(id) } }
+        }
         for try await message in messages {
             if let worker {
                 if !takeAppends(of: message, worker.worker) {

@@ -29,7 +29,7 @@ package struct DigitRedaction: RedactionHook {
         case .slotFilled(var value):
             let (first, second) = (change(&value, \.value), change(&value, \.words))
             return first == nil && second == nil ? nil : .slotFilled(value)
-        case .opened, .attached, .detached, .claimed, .replyStarted, .replyWritten, .sentenceAudio, .handedOff, .flowMoved, .dtmf,
+        case .opened, .attached, .detached, .claimed, .replyStarted, .replyProgress, .replyWritten, .sentenceAudio, .handedOff, .flowMoved, .dtmf,
             .latency, .usage,
             .error, .closed:
             return nil

@@ -152,205 +152,234 @@ package nonisolated enum ToolOutcome: SwiftProtobuf.Enum, Swift.CaseIterable {
 
 }
 
-package nonisolated struct Event: Sendable {
+package nonisolated struct Event: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   /// fencing token of the owner that wrote it
-  package var fence: UInt64 = 0
+  package var fence: UInt64 {
+    get {_storage._fence}
+    set {_uniqueStorage()._fence = newValue}
+  }
 
   /// 1, 2, 3 ... per session, never reused within a fence; order is (fence, sequence)
-  package var sequence: UInt64 = 0
+  package var sequence: UInt64 {
+    get {_storage._sequence}
+    set {_uniqueStorage()._sequence = newValue}
+  }
 
   /// lowest reader version that can fold this event
-  package var version: UInt32 = 0
+  package var version: UInt32 {
+    get {_storage._version}
+    set {_uniqueStorage()._version = newValue}
+  }
 
   /// Unix time at the writer, for people and analysts; nothing is decided by it
-  package var wallClockMs: Int64 = 0
+  package var wallClockMs: Int64 {
+    get {_storage._wallClockMs}
+    set {_uniqueStorage()._wallClockMs = newValue}
+  }
 
   /// session time in samples at 16 kHz
-  package var position: Int64 = 0
+  package var position: Int64 {
+    get {_storage._position}
+    set {_uniqueStorage()._position = newValue}
+  }
 
   /// 0 = the session itself, 1 = the first caller
-  package var leg: UInt32 = 0
+  package var leg: UInt32 {
+    get {_storage._leg}
+    set {_uniqueStorage()._leg = newValue}
+  }
 
-  package var body: Event.OneOf_Body? = nil
+  package var body: OneOf_Body? {
+    get {return _storage._body}
+    set {_uniqueStorage()._body = newValue}
+  }
 
   package var opened: Opened {
     get {
-      if case .opened(let v)? = body {return v}
+      if case .opened(let v)? = _storage._body {return v}
       return Opened()
     }
-    set {body = .opened(newValue)}
+    set {_uniqueStorage()._body = .opened(newValue)}
   }
 
   package var attached: Attached {
     get {
-      if case .attached(let v)? = body {return v}
+      if case .attached(let v)? = _storage._body {return v}
       return Attached()
     }
-    set {body = .attached(newValue)}
+    set {_uniqueStorage()._body = .attached(newValue)}
   }
 
   package var detached: Detached {
     get {
-      if case .detached(let v)? = body {return v}
+      if case .detached(let v)? = _storage._body {return v}
       return Detached()
     }
-    set {body = .detached(newValue)}
+    set {_uniqueStorage()._body = .detached(newValue)}
   }
 
   package var claimed: Claimed {
     get {
-      if case .claimed(let v)? = body {return v}
+      if case .claimed(let v)? = _storage._body {return v}
       return Claimed()
     }
-    set {body = .claimed(newValue)}
+    set {_uniqueStorage()._body = .claimed(newValue)}
   }
 
   package var userTurn: UserTurn {
     get {
-      if case .userTurn(let v)? = body {return v}
+      if case .userTurn(let v)? = _storage._body {return v}
       return UserTurn()
     }
-    set {body = .userTurn(newValue)}
+    set {_uniqueStorage()._body = .userTurn(newValue)}
   }
 
   package var userPartial: UserPartial {
     get {
-      if case .userPartial(let v)? = body {return v}
+      if case .userPartial(let v)? = _storage._body {return v}
       return UserPartial()
     }
-    set {body = .userPartial(newValue)}
+    set {_uniqueStorage()._body = .userPartial(newValue)}
   }
 
   package var replyStarted: ReplyStarted {
     get {
-      if case .replyStarted(let v)? = body {return v}
+      if case .replyStarted(let v)? = _storage._body {return v}
       return ReplyStarted()
     }
-    set {body = .replyStarted(newValue)}
+    set {_uniqueStorage()._body = .replyStarted(newValue)}
   }
 
   package var sentence: Sentence {
     get {
-      if case .sentence(let v)? = body {return v}
+      if case .sentence(let v)? = _storage._body {return v}
       return Sentence()
     }
-    set {body = .sentence(newValue)}
+    set {_uniqueStorage()._body = .sentence(newValue)}
   }
 
   package var sentenceAudio: SentenceAudio {
     get {
-      if case .sentenceAudio(let v)? = body {return v}
+      if case .sentenceAudio(let v)? = _storage._body {return v}
       return SentenceAudio()
     }
-    set {body = .sentenceAudio(newValue)}
+    set {_uniqueStorage()._body = .sentenceAudio(newValue)}
   }
 
   package var heard: Heard {
     get {
-      if case .heard(let v)? = body {return v}
+      if case .heard(let v)? = _storage._body {return v}
       return Heard()
     }
-    set {body = .heard(newValue)}
+    set {_uniqueStorage()._body = .heard(newValue)}
   }
 
   package var toolCalled: ToolCalled {
     get {
-      if case .toolCalled(let v)? = body {return v}
+      if case .toolCalled(let v)? = _storage._body {return v}
       return ToolCalled()
     }
-    set {body = .toolCalled(newValue)}
+    set {_uniqueStorage()._body = .toolCalled(newValue)}
   }
 
   package var toolReturned: ToolReturned {
     get {
-      if case .toolReturned(let v)? = body {return v}
+      if case .toolReturned(let v)? = _storage._body {return v}
       return ToolReturned()
     }
-    set {body = .toolReturned(newValue)}
+    set {_uniqueStorage()._body = .toolReturned(newValue)}
   }
 
   package var handedOff: HandedOff {
     get {
-      if case .handedOff(let v)? = body {return v}
+      if case .handedOff(let v)? = _storage._body {return v}
       return HandedOff()
     }
-    set {body = .handedOff(newValue)}
+    set {_uniqueStorage()._body = .handedOff(newValue)}
   }
 
   package var slotFilled: SlotFilled {
     get {
-      if case .slotFilled(let v)? = body {return v}
+      if case .slotFilled(let v)? = _storage._body {return v}
       return SlotFilled()
     }
-    set {body = .slotFilled(newValue)}
+    set {_uniqueStorage()._body = .slotFilled(newValue)}
   }
 
   package var flowMoved: FlowMoved {
     get {
-      if case .flowMoved(let v)? = body {return v}
+      if case .flowMoved(let v)? = _storage._body {return v}
       return FlowMoved()
     }
-    set {body = .flowMoved(newValue)}
+    set {_uniqueStorage()._body = .flowMoved(newValue)}
   }
 
   package var dtmf: Dtmf {
     get {
-      if case .dtmf(let v)? = body {return v}
+      if case .dtmf(let v)? = _storage._body {return v}
       return Dtmf()
     }
-    set {body = .dtmf(newValue)}
+    set {_uniqueStorage()._body = .dtmf(newValue)}
   }
 
   package var command: CommandReceived {
     get {
-      if case .command(let v)? = body {return v}
+      if case .command(let v)? = _storage._body {return v}
       return CommandReceived()
     }
-    set {body = .command(newValue)}
+    set {_uniqueStorage()._body = .command(newValue)}
   }
 
   package var latency: Latency {
     get {
-      if case .latency(let v)? = body {return v}
+      if case .latency(let v)? = _storage._body {return v}
       return Latency()
     }
-    set {body = .latency(newValue)}
+    set {_uniqueStorage()._body = .latency(newValue)}
   }
 
   package var usage: Usage {
     get {
-      if case .usage(let v)? = body {return v}
+      if case .usage(let v)? = _storage._body {return v}
       return Usage()
     }
-    set {body = .usage(newValue)}
+    set {_uniqueStorage()._body = .usage(newValue)}
   }
 
   package var error: Failure {
     get {
-      if case .error(let v)? = body {return v}
+      if case .error(let v)? = _storage._body {return v}
       return Failure()
     }
-    set {body = .error(newValue)}
+    set {_uniqueStorage()._body = .error(newValue)}
   }
 
   package var closed: Closed {
     get {
-      if case .closed(let v)? = body {return v}
+      if case .closed(let v)? = _storage._body {return v}
       return Closed()
     }
-    set {body = .closed(newValue)}
+    set {_uniqueStorage()._body = .closed(newValue)}
   }
 
   package var replyWritten: ReplyWritten {
     get {
-      if case .replyWritten(let v)? = body {return v}
+      if case .replyWritten(let v)? = _storage._body {return v}
       return ReplyWritten()
     }
-    set {body = .replyWritten(newValue)}
+    set {_uniqueStorage()._body = .replyWritten(newValue)}
+  }
+
+  package var replyProgress: ReplyProgress {
+    get {
+      if case .replyProgress(let v)? = _storage._body {return v}
+      return ReplyProgress()
+    }
+    set {_uniqueStorage()._body = .replyProgress(newValue)}
   }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -378,10 +407,13 @@ package nonisolated struct Event: Sendable {
     case error(Failure)
     case closed(Closed)
     case replyWritten(ReplyWritten)
+    case replyProgress(ReplyProgress)
 
   }
 
   package init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 package nonisolated struct Opened: Sendable {
@@ -412,6 +444,15 @@ package nonisolated struct Opened: Sendable {
 
   /// versions by name of the agents that may take over, pinned as agent_hash is
   package var agents: Dictionary<String,String> = [:]
+
+  /// where it takes place, as the backend's admission wrote it; empty where callers come over a relay
+  package var room: Data = Data()
+
+  /// what is taken out of its events before they are stored, beside the store's own redaction
+  package var redaction: String = String()
+
+  /// its transcript is deleted after so many days; 0 = the tenant's retention
+  package var retentionDays: UInt32 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -556,6 +597,21 @@ package nonisolated struct ReplyWritten: Sendable {
   package var reply: UInt32 = 0
 
   package var sentences: UInt32 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// How far the reply has been heard, in samples from its first: logged at most once a second where no relay knows that.
+package nonisolated struct ReplyProgress: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var reply: UInt32 = 0
+
+  package var samples: Int64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -890,436 +946,501 @@ nonisolated extension ToolOutcome: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension Event: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Event"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}fence\0\u{1}sequence\0\u{1}version\0\u{3}wall_clock_ms\0\u{1}position\0\u{1}leg\0\u{2}\u{a}opened\0\u{1}attached\0\u{1}detached\0\u{1}claimed\0\u{3}user_turn\0\u{3}user_partial\0\u{3}reply_started\0\u{1}sentence\0\u{3}sentence_audio\0\u{1}heard\0\u{3}tool_called\0\u{3}tool_returned\0\u{3}handed_off\0\u{3}slot_filled\0\u{3}flow_moved\0\u{1}dtmf\0\u{1}command\0\u{1}latency\0\u{1}usage\0\u{1}error\0\u{1}closed\0\u{3}reply_written\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}fence\0\u{1}sequence\0\u{1}version\0\u{3}wall_clock_ms\0\u{1}position\0\u{1}leg\0\u{2}\u{a}opened\0\u{1}attached\0\u{1}detached\0\u{1}claimed\0\u{3}user_turn\0\u{3}user_partial\0\u{3}reply_started\0\u{1}sentence\0\u{3}sentence_audio\0\u{1}heard\0\u{3}tool_called\0\u{3}tool_returned\0\u{3}handed_off\0\u{3}slot_filled\0\u{3}flow_moved\0\u{1}dtmf\0\u{1}command\0\u{1}latency\0\u{1}usage\0\u{1}error\0\u{1}closed\0\u{3}reply_written\0\u{3}reply_progress\0")
+
+  fileprivate class _StorageClass {
+    var _fence: UInt64 = 0
+    var _sequence: UInt64 = 0
+    var _version: UInt32 = 0
+    var _wallClockMs: Int64 = 0
+    var _position: Int64 = 0
+    var _leg: UInt32 = 0
+    var _body: Event.OneOf_Body?
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _fence = source._fence
+      _sequence = source._sequence
+      _version = source._version
+      _wallClockMs = source._wallClockMs
+      _position = source._position
+      _leg = source._leg
+      _body = source._body
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.fence) }()
-      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.sequence) }()
-      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.version) }()
-      case 4: try { try decoder.decodeSingularInt64Field(value: &self.wallClockMs) }()
-      case 5: try { try decoder.decodeSingularInt64Field(value: &self.position) }()
-      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.leg) }()
-      case 16: try {
-        var v: Opened?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .opened(let m) = current {v = m}
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularUInt64Field(value: &_storage._fence) }()
+        case 2: try { try decoder.decodeSingularUInt64Field(value: &_storage._sequence) }()
+        case 3: try { try decoder.decodeSingularUInt32Field(value: &_storage._version) }()
+        case 4: try { try decoder.decodeSingularInt64Field(value: &_storage._wallClockMs) }()
+        case 5: try { try decoder.decodeSingularInt64Field(value: &_storage._position) }()
+        case 6: try { try decoder.decodeSingularUInt32Field(value: &_storage._leg) }()
+        case 16: try {
+          var v: Opened?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .opened(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .opened(v)
+          }
+        }()
+        case 17: try {
+          var v: Attached?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .attached(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .attached(v)
+          }
+        }()
+        case 18: try {
+          var v: Detached?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .detached(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .detached(v)
+          }
+        }()
+        case 19: try {
+          var v: Claimed?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .claimed(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .claimed(v)
+          }
+        }()
+        case 20: try {
+          var v: UserTurn?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .userTurn(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .userTurn(v)
+          }
+        }()
+        case 21: try {
+          var v: UserPartial?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .userPartial(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .userPartial(v)
+          }
+        }()
+        case 22: try {
+          var v: ReplyStarted?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .replyStarted(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .replyStarted(v)
+          }
+        }()
+        case 23: try {
+          var v: Sentence?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .sentence(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .sentence(v)
+          }
+        }()
+        case 24: try {
+          var v: SentenceAudio?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .sentenceAudio(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .sentenceAudio(v)
+          }
+        }()
+        case 25: try {
+          var v: Heard?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .heard(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .heard(v)
+          }
+        }()
+        case 26: try {
+          var v: ToolCalled?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .toolCalled(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .toolCalled(v)
+          }
+        }()
+        case 27: try {
+          var v: ToolReturned?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .toolReturned(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .toolReturned(v)
+          }
+        }()
+        case 28: try {
+          var v: HandedOff?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .handedOff(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .handedOff(v)
+          }
+        }()
+        case 29: try {
+          var v: SlotFilled?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .slotFilled(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .slotFilled(v)
+          }
+        }()
+        case 30: try {
+          var v: FlowMoved?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .flowMoved(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .flowMoved(v)
+          }
+        }()
+        case 31: try {
+          var v: Dtmf?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .dtmf(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .dtmf(v)
+          }
+        }()
+        case 32: try {
+          var v: CommandReceived?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .command(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .command(v)
+          }
+        }()
+        case 33: try {
+          var v: Latency?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .latency(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .latency(v)
+          }
+        }()
+        case 34: try {
+          var v: Usage?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .usage(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .usage(v)
+          }
+        }()
+        case 35: try {
+          var v: Failure?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .error(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .error(v)
+          }
+        }()
+        case 36: try {
+          var v: Closed?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .closed(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .closed(v)
+          }
+        }()
+        case 37: try {
+          var v: ReplyWritten?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .replyWritten(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .replyWritten(v)
+          }
+        }()
+        case 38: try {
+          var v: ReplyProgress?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .replyProgress(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .replyProgress(v)
+          }
+        }()
+        default: break
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .opened(v)
-        }
-      }()
-      case 17: try {
-        var v: Attached?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .attached(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .attached(v)
-        }
-      }()
-      case 18: try {
-        var v: Detached?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .detached(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .detached(v)
-        }
-      }()
-      case 19: try {
-        var v: Claimed?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .claimed(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .claimed(v)
-        }
-      }()
-      case 20: try {
-        var v: UserTurn?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .userTurn(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .userTurn(v)
-        }
-      }()
-      case 21: try {
-        var v: UserPartial?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .userPartial(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .userPartial(v)
-        }
-      }()
-      case 22: try {
-        var v: ReplyStarted?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .replyStarted(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .replyStarted(v)
-        }
-      }()
-      case 23: try {
-        var v: Sentence?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .sentence(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .sentence(v)
-        }
-      }()
-      case 24: try {
-        var v: SentenceAudio?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .sentenceAudio(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .sentenceAudio(v)
-        }
-      }()
-      case 25: try {
-        var v: Heard?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .heard(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .heard(v)
-        }
-      }()
-      case 26: try {
-        var v: ToolCalled?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .toolCalled(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .toolCalled(v)
-        }
-      }()
-      case 27: try {
-        var v: ToolReturned?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .toolReturned(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .toolReturned(v)
-        }
-      }()
-      case 28: try {
-        var v: HandedOff?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .handedOff(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .handedOff(v)
-        }
-      }()
-      case 29: try {
-        var v: SlotFilled?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .slotFilled(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .slotFilled(v)
-        }
-      }()
-      case 30: try {
-        var v: FlowMoved?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .flowMoved(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .flowMoved(v)
-        }
-      }()
-      case 31: try {
-        var v: Dtmf?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .dtmf(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .dtmf(v)
-        }
-      }()
-      case 32: try {
-        var v: CommandReceived?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .command(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .command(v)
-        }
-      }()
-      case 33: try {
-        var v: Latency?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .latency(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .latency(v)
-        }
-      }()
-      case 34: try {
-        var v: Usage?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .usage(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .usage(v)
-        }
-      }()
-      case 35: try {
-        var v: Failure?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .error(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .error(v)
-        }
-      }()
-      case 36: try {
-        var v: Closed?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .closed(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .closed(v)
-        }
-      }()
-      case 37: try {
-        var v: ReplyWritten?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .replyWritten(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .replyWritten(v)
-        }
-      }()
-      default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if self.fence != 0 {
-      try visitor.visitSingularUInt64Field(value: self.fence, fieldNumber: 1)
-    }
-    if self.sequence != 0 {
-      try visitor.visitSingularUInt64Field(value: self.sequence, fieldNumber: 2)
-    }
-    if self.version != 0 {
-      try visitor.visitSingularUInt32Field(value: self.version, fieldNumber: 3)
-    }
-    if self.wallClockMs != 0 {
-      try visitor.visitSingularInt64Field(value: self.wallClockMs, fieldNumber: 4)
-    }
-    if self.position != 0 {
-      try visitor.visitSingularInt64Field(value: self.position, fieldNumber: 5)
-    }
-    if self.leg != 0 {
-      try visitor.visitSingularUInt32Field(value: self.leg, fieldNumber: 6)
-    }
-    switch self.body {
-    case .opened?: try {
-      guard case .opened(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
-    }()
-    case .attached?: try {
-      guard case .attached(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
-    }()
-    case .detached?: try {
-      guard case .detached(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 18)
-    }()
-    case .claimed?: try {
-      guard case .claimed(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
-    }()
-    case .userTurn?: try {
-      guard case .userTurn(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
-    }()
-    case .userPartial?: try {
-      guard case .userPartial(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
-    }()
-    case .replyStarted?: try {
-      guard case .replyStarted(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 22)
-    }()
-    case .sentence?: try {
-      guard case .sentence(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 23)
-    }()
-    case .sentenceAudio?: try {
-      guard case .sentenceAudio(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
-    }()
-    case .heard?: try {
-      guard case .heard(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 25)
-    }()
-    case .toolCalled?: try {
-      guard case .toolCalled(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 26)
-    }()
-    case .toolReturned?: try {
-      guard case .toolReturned(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 27)
-    }()
-    case .handedOff?: try {
-      guard case .handedOff(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 28)
-    }()
-    case .slotFilled?: try {
-      guard case .slotFilled(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 29)
-    }()
-    case .flowMoved?: try {
-      guard case .flowMoved(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
-    }()
-    case .dtmf?: try {
-      guard case .dtmf(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 31)
-    }()
-    case .command?: try {
-      guard case .command(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
-    }()
-    case .latency?: try {
-      guard case .latency(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 33)
-    }()
-    case .usage?: try {
-      guard case .usage(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 34)
-    }()
-    case .error?: try {
-      guard case .error(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 35)
-    }()
-    case .closed?: try {
-      guard case .closed(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 36)
-    }()
-    case .replyWritten?: try {
-      guard case .replyWritten(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 37)
-    }()
-    case nil: break
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if _storage._fence != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._fence, fieldNumber: 1)
+      }
+      if _storage._sequence != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._sequence, fieldNumber: 2)
+      }
+      if _storage._version != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._version, fieldNumber: 3)
+      }
+      if _storage._wallClockMs != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._wallClockMs, fieldNumber: 4)
+      }
+      if _storage._position != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._position, fieldNumber: 5)
+      }
+      if _storage._leg != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._leg, fieldNumber: 6)
+      }
+      switch _storage._body {
+      case .opened?: try {
+        guard case .opened(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
+      }()
+      case .attached?: try {
+        guard case .attached(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
+      }()
+      case .detached?: try {
+        guard case .detached(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 18)
+      }()
+      case .claimed?: try {
+        guard case .claimed(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
+      }()
+      case .userTurn?: try {
+        guard case .userTurn(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+      }()
+      case .userPartial?: try {
+        guard case .userPartial(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
+      }()
+      case .replyStarted?: try {
+        guard case .replyStarted(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 22)
+      }()
+      case .sentence?: try {
+        guard case .sentence(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 23)
+      }()
+      case .sentenceAudio?: try {
+        guard case .sentenceAudio(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
+      }()
+      case .heard?: try {
+        guard case .heard(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 25)
+      }()
+      case .toolCalled?: try {
+        guard case .toolCalled(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 26)
+      }()
+      case .toolReturned?: try {
+        guard case .toolReturned(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 27)
+      }()
+      case .handedOff?: try {
+        guard case .handedOff(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 28)
+      }()
+      case .slotFilled?: try {
+        guard case .slotFilled(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 29)
+      }()
+      case .flowMoved?: try {
+        guard case .flowMoved(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
+      }()
+      case .dtmf?: try {
+        guard case .dtmf(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 31)
+      }()
+      case .command?: try {
+        guard case .command(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
+      }()
+      case .latency?: try {
+        guard case .latency(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 33)
+      }()
+      case .usage?: try {
+        guard case .usage(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 34)
+      }()
+      case .error?: try {
+        guard case .error(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 35)
+      }()
+      case .closed?: try {
+        guard case .closed(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 36)
+      }()
+      case .replyWritten?: try {
+        guard case .replyWritten(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 37)
+      }()
+      case .replyProgress?: try {
+        guard case .replyProgress(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 38)
+      }()
+      case nil: break
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Event, rhs: Event) -> Bool {
-    if lhs.fence != rhs.fence {return false}
-    if lhs.sequence != rhs.sequence {return false}
-    if lhs.version != rhs.version {return false}
-    if lhs.wallClockMs != rhs.wallClockMs {return false}
-    if lhs.position != rhs.position {return false}
-    if lhs.leg != rhs.leg {return false}
-    if lhs.body != rhs.body {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._fence != rhs_storage._fence {return false}
+        if _storage._sequence != rhs_storage._sequence {return false}
+        if _storage._version != rhs_storage._version {return false}
+        if _storage._wallClockMs != rhs_storage._wallClockMs {return false}
+        if _storage._position != rhs_storage._position {return false}
+        if _storage._leg != rhs_storage._leg {return false}
+        if _storage._body != rhs_storage._body {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1327,7 +1448,7 @@ nonisolated extension Event: SwiftProtobuf.Message, SwiftProtobuf._MessageImplem
 
 nonisolated extension Opened: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Opened"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}session\0\u{1}tenant\0\u{1}region\0\u{1}agent\0\u{3}agent_hash\0\u{1}backend\0\u{1}parameters\0\u{1}direction\0\u{1}agents\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}session\0\u{1}tenant\0\u{1}region\0\u{1}agent\0\u{3}agent_hash\0\u{1}backend\0\u{1}parameters\0\u{1}direction\0\u{1}agents\0\u{1}room\0\u{1}redaction\0\u{3}retention_days\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1344,6 +1465,9 @@ nonisolated extension Opened: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
       case 7: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: &self.parameters) }()
       case 8: try { try decoder.decodeSingularStringField(value: &self.direction) }()
       case 9: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: &self.agents) }()
+      case 10: try { try decoder.decodeSingularBytesField(value: &self.room) }()
+      case 11: try { try decoder.decodeSingularStringField(value: &self.redaction) }()
+      case 12: try { try decoder.decodeSingularUInt32Field(value: &self.retentionDays) }()
       default: break
       }
     }
@@ -1377,6 +1501,15 @@ nonisolated extension Opened: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     if !self.agents.isEmpty {
       try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: self.agents, fieldNumber: 9)
     }
+    if !self.room.isEmpty {
+      try visitor.visitSingularBytesField(value: self.room, fieldNumber: 10)
+    }
+    if !self.redaction.isEmpty {
+      try visitor.visitSingularStringField(value: self.redaction, fieldNumber: 11)
+    }
+    if self.retentionDays != 0 {
+      try visitor.visitSingularUInt32Field(value: self.retentionDays, fieldNumber: 12)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1390,6 +1523,9 @@ nonisolated extension Opened: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
     if lhs.parameters != rhs.parameters {return false}
     if lhs.direction != rhs.direction {return false}
     if lhs.agents != rhs.agents {return false}
+    if lhs.room != rhs.room {return false}
+    if lhs.redaction != rhs.redaction {return false}
+    if lhs.retentionDays != rhs.retentionDays {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1715,6 +1851,41 @@ nonisolated extension ReplyWritten: SwiftProtobuf.Message, SwiftProtobuf._Messag
   package static func ==(lhs: ReplyWritten, rhs: ReplyWritten) -> Bool {
     if lhs.reply != rhs.reply {return false}
     if lhs.sentences != rhs.sentences {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ReplyProgress: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ReplyProgress"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}reply\0\u{1}samples\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.reply) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.samples) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.reply != 0 {
+      try visitor.visitSingularUInt32Field(value: self.reply, fieldNumber: 1)
+    }
+    if self.samples != 0 {
+      try visitor.visitSingularInt64Field(value: self.samples, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: ReplyProgress, rhs: ReplyProgress) -> Bool {
+    if lhs.reply != rhs.reply {return false}
+    if lhs.samples != rhs.samples {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -11,6 +11,8 @@ package struct ReplyState: Hashable, Sendable {
     package private(set) var sentences: [SentenceState] = []
     /// What was heard, as last reported; nil before the first report.
     package private(set) var heard: Heard?
+    /// Samples, from its first, that were heard at least; nil where nobody has logged that.
+    package private(set) var progress: Int64?
     /// Number of sentences, once the model has no more to say; nil before.
     package private(set) var written: Int?
 
@@ -62,6 +64,8 @@ package struct ReplyState: Hashable, Sendable {
         // What is spoken from here on is spoken anew: its audio so far says nothing about it.
         for place in sentences.indices where sentences[place].index >= report.nextSentence { sentences[place].audio = nil }
     }
+
+    mutating func add(_ report: ReplyProgress) { progress = report.samples }
 
     mutating func add(_ end: ReplyWritten) {
         written = Int(end.sentences)

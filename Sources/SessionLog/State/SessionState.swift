@@ -92,6 +92,7 @@ package struct SessionState: Sendable, Hashable {
         case .sentence(let value): changeReply(value.reply) { $0.add(value) }
         case .sentenceAudio(let value): changeReply(value.reply) { $0.add(value) }
         case .heard(let value): changeReply(value.reply) { $0.add(value) }
+        case .replyProgress(let value): changeReply(value.reply) { $0.add(value) }
         case .replyWritten(let value): changeReply(value.reply) { $0.add(value) }
         case .toolCalled(let value): apply(value)
         case .toolReturned(let value): toolCallsByID[value.call]?.returned = value

@@ -1,4 +1,5 @@
 import NIOCore
+import SimulatedHTTP
 import WireCoding
 
 /// Anthropic's `/v1/messages`.

@@ -1,4 +1,5 @@
 import NIOCore
+import SimulatedHTTP
 import WebSocket
 import WireCoding
 

@@ -1,4 +1,5 @@
 import NIOCore
+import SimulatedHTTP
 import WireCoding
 
 /// What a simulated model was asked, neutral between the vendors.

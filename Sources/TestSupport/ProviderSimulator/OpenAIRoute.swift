@@ -1,4 +1,5 @@
 import NIOCore
+import SimulatedHTTP
 import WireCoding
 
 /// OpenAI's `/v1/chat/completions` and `/v1/models`.

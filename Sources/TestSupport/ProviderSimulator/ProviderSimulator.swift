@@ -1,6 +1,5 @@
 import NIOCore
-import NIOHTTP1
-import NIOPosix
+import SimulatedHTTP
 import WebSocket
 
 /// Serves the protocols of Deepgram, OpenAI, Anthropic, ElevenLabs and Cartesia on one port of the loopback interface.
@@ -8,8 +7,7 @@ package final class ProviderSimulator: Sendable {
     /// The port that is listened on.
     package let port: Int
     private let state: SimulatorState
-    private let channel: any Channel
-    private let group: MultiThreadedEventLoopGroup
+    private let server: SimulatedServer
 
     /// Starts to listen. Throws where the port is taken or a rule's pattern is not a regular expression.
     package static func start(_ configuration: SimulatorConfiguration = SimulatorConfiguration()) async throws
@@ -17,33 +15,20 @@ package final class ProviderSimulator: Sendable {
     {
         for rule in configuration.language.rules { _ = try Regex(rule.match) }
         let state = SimulatorState(configuration)
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, configuration.threads))
-        do {
-            let channel = try await ServerBootstrap(group: group)
-                .serverChannelOption(.backlog, value: 1_024)
-                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-                .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-                .childChannelInitializer { child in child.eventLoop.makeCompletedFuture { try setUp(child, state) } }
-                .bind(host: configuration.host, port: configuration.port).get()
-            return ProviderSimulator(state, channel, group)
-        } catch {
-            try? await group.shutdownGracefully()
-            throw error
-        }
+        let server = try await SimulatedServer.start(
+            host: configuration.host, port: configuration.port, threads: configuration.threads,
+            makeUpgrader: { makeUpgrader(state) }, route: { SimulatorRoutes.route($0, $1, state) })
+        return ProviderSimulator(state, server)
     }
 
-    private init(_ state: SimulatorState, _ channel: any Channel, _ group: MultiThreadedEventLoopGroup) {
+    private init(_ state: SimulatorState, _ server: SimulatedServer) {
         self.state = state
-        self.channel = channel
-        self.group = group
-        port = channel.localAddress?.port ?? 0
+        self.server = server
+        port = server.port
     }
 
     /// Closes the port and every connection.
-    package func stop() async {
-        try? await channel.close()
-        try? await group.shutdownGracefully()
-    }
+    package func stop() async { await server.stop() }
 
     /// `http://127.0.0.1:PORT`, to be set as every vendor's base URL; OpenAI's with `/v1` behind it.
     package var url: String { "http://\(state.configuration.host):\(port)" }
@@ -75,9 +60,9 @@ package final class ProviderSimulator: Sendable {
     /// The tools that were run, in order.
     package var toolCalls: [SimulatedToolCall] { state.toolCalls }
 
-    private static func setUp(_ channel: any Channel, _ state: SimulatorState) throws {
+    private static func makeUpgrader(_ state: SimulatorState) -> WebSocketServerUpgrader<Void> {
         let fate = ConnectionFate()
-        let upgrader = WebSocketServerUpgrader<Void>(
+        return WebSocketServerUpgrader<Void>(
             decide: { channel, head in
                 let decision = SimulatorSockets.admit(SimulatedRequest(head), state)
                 if case .accept(let fault) = decision { fate.value = fault }
@@ -87,15 +72,5 @@ package final class ProviderSimulator: Sendable {
                 SimulatorSockets.makeHandler(SimulatedRequest(head), state, fault: fate.value)
             },
             result: { _ in })
-        let configuration = NIOTypedHTTPServerUpgradeConfiguration<Void>(
-            upgraders: [upgrader],
-            notUpgradingCompletionHandler: { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(
-                        SimulatorHTTPHandler { SimulatorRoutes.route($0, $1, state) })
-                }
-            })
-        _ = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
-            configuration: .init(upgradeConfiguration: configuration))
     }
 }

@@ -1,3 +1,4 @@
+import SimulatedHTTP
 import WireCoding
 
 /// Every vendor's error body for a status.

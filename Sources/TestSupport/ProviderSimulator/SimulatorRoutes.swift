@@ -1,4 +1,5 @@
 import NIOCore
+import SimulatedHTTP
 import WireCoding
 
 /// Requests that are not WebSockets: the language models, the control interface.

@@ -1,4 +1,5 @@
 import NIOHTTP1
+import SimulatedHTTP
 import WebSocket
 import WireCoding
 

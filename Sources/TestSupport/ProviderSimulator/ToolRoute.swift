@@ -1,4 +1,5 @@
 package import NIOCore
+import SimulatedHTTP
 import WireCoding
 
 /// One run of a tool.

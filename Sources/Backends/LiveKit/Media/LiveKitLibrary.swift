@@ -42,7 +42,7 @@ package final class LiveKitLibrary: Sendable {
             let library = LiveKitLibrary(logger: logger)
             var message = [CChar](repeating: 0, count: 512)
             // The callback finds the library by `opened`, and the first event can come before this returns.
-            let isOpen = unsafe livekit_open(path, livekitEvent, true, "0", &message, message.count)
+            let isOpen = unsafe livekit_open(path, livekitEvent, false, "0", &message, message.count)
             guard isOpen else {
                 let reason = String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
                 return .failure(LiveKitError(.library, "the client library cannot be opened from '\(path)': \(reason)"))

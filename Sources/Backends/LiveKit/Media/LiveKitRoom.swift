@@ -22,6 +22,8 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     private struct Microphone {
         var identity: String
         var publication: LiveKitHandle
+        /// Without it the library ends the stream.
+        var track: LiveKitHandle?
         var stream: CallerStream?
         /// The library's stream; its frames stop when it is let go of.
         var handle: LiveKitHandle?
@@ -264,6 +266,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
             ).newAudioStream.stream
             let handle = LiveKitHandle(opened.handle)
             unsafe connection.library.listen(toAudio: handle.id) { samples, _, _ in unsafe stream.push(samples) }
+            microphones[sid]?.track = microphone
             microphones[sid]?.stream = stream
             microphones[sid]?.handle = handle
         } catch { logger.error("a microphone cannot be heard", metadata: ["error": "\(error)"]) }

@@ -5,12 +5,15 @@ package struct RoomGrantRecord: Codable, Sendable, Hashable {
     package var room: String
     /// The agent's identity: the same for every owner, so that a new one puts the old one out.
     package var identity: String
+    /// The agent's name for people.
+    package var name: String?
     /// The person whom the agent was called for; the agent follows that one.
     package var participant: String?
 
-    package init(room: String, identity: String, participant: String? = nil) {
+    package init(room: String, identity: String, name: String? = nil, participant: String? = nil) {
         self.room = room
         self.identity = identity
+        self.name = name
         self.participant = participant
     }
 

@@ -89,13 +89,17 @@ final class RoomLink {
         }
         let room = LiveKitHandle(result.room.handle)
         let participant = LiveKitHandle(result.localParticipant.handle)
-        guard case .joining = state else {
+        let isWanted = if case .joining = state { true } else { false }
+        if isWanted {
+            state = .joined(room: room, participant: participant)
+            listen(room, participant)
+        }
+        // Also for a room that is not wanted any more: without it the library breaks after 15 s.
+        do { try library.request(.readyForRoomEvent(.with { $0.roomHandle = room.id })) } catch { return fail(error) }
+        guard isWanted else {
             for other in result.handles.dropFirst(2) { _ = LiveKitHandle(other) }
             return Self.leave(room, participant, library)
         }
-        state = .joined(room: room, participant: participant)
-        listen(room, participant)
-        do { try library.request(.readyForRoomEvent(.with { $0.roomHandle = room.id })) } catch { return fail(error) }
         var microphones: [Event] = []
         for present in result.participants {
             _ = LiveKitHandle(present.participant.handle)

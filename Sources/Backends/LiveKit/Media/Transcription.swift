@@ -27,12 +27,16 @@ struct Transcription {
     private let prefix: String
     private var segment: Segment?
     private var callerSegments = 1
+    private var callerText = ""
 
     init(prefix: String) { self.prefix = prefix }
 
     mutating func take(_ notice: ClientNotice) -> [Action] {
         switch notice {
         case .userTranscript(let text, let isFinal, _):
+            // Recognisers repeat themselves.
+            guard isFinal || text != callerText else { return [] }
+            callerText = isFinal ? "" : text
             defer { if isFinal { callerSegments += 1 } }
             return [.callerText(segment: "SG_\(prefix)_u\(callerSegments)", text: text, isFinal: isFinal)]
         case .spoken(let sentence, let text, _): return speak(sentence, text)

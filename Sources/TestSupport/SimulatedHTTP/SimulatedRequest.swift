@@ -1,18 +1,18 @@
 import Foundation
-import NIOCore
-import NIOHTTP1
-import WireCoding
+package import NIOCore
+package import NIOHTTP1
+package import WireCoding
 
-/// An HTTP request as the simulated vendors read it.
-struct SimulatedRequest: Sendable {
-    var method: String
-    var path: String
+/// An HTTP request as simulators read it.
+package struct SimulatedRequest: Sendable {
+    package var method: String
+    package var path: String
     /// Values by name, in their order.
-    var query: [String: [String]]
-    var headers: HTTPHeaders
-    var body = ByteBuffer()
+    package var query: [String: [String]]
+    package var headers: HTTPHeaders
+    package var body = ByteBuffer()
 
-    init(_ head: HTTPRequestHead) {
+    package init(_ head: HTTPRequestHead) {
         method = head.method.rawValue
         let parts = head.uri.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         path = String(parts.first ?? "/")
@@ -24,11 +24,11 @@ struct SimulatedRequest: Sendable {
         }
     }
 
-    func first(_ name: String) -> String? { query[name]?.first }
-    func header(_ name: String) -> String? { headers.first(name: name) }
+    package func first(_ name: String) -> String? { query[name]?.first }
+    package func header(_ name: String) -> String? { headers.first(name: name) }
 
     /// What follows `scheme ` in the Authorization header.
-    func credential(_ scheme: String) -> String? {
+    package func credential(_ scheme: String) -> String? {
         guard let value = header("authorization"), value.lowercased().hasPrefix(scheme.lowercased() + " ") else {
             return nil
         }
@@ -42,18 +42,18 @@ struct SimulatedRequest: Sendable {
 }
 
 /// An answer that is complete at once.
-struct SimulatedAnswer: Sendable {
-    var status: Int
-    var headers: [(String, String)] = []
-    var body: String
+package struct SimulatedAnswer: Sendable {
+    package var status: Int
+    package var headers: [(String, String)] = []
+    package var body: String
 
-    init(_ status: Int, _ body: String, headers: [(String, String)] = [], type: String = "application/json") {
+    package init(_ status: Int, _ body: String, headers: [(String, String)] = [], type: String = "application/json") {
         self.status = status
         self.body = body
         self.headers = [("content-type", type)] + headers
     }
 
-    static func json(_ status: Int, headers: [(String, String)] = [], _ body: (inout JSONWriter) -> Void)
+    package static func json(_ status: Int, headers: [(String, String)] = [], _ body: (inout JSONWriter) -> Void)
         -> SimulatedAnswer
     {
         var writer = JSONWriter()
@@ -63,4 +63,4 @@ struct SimulatedAnswer: Sendable {
 }
 
 /// A new request id.
-func makeRequestID(_ prefix: String = "") -> String { prefix + UUID().uuidString.lowercased() }
+package func makeRequestID(_ prefix: String = "") -> String { prefix + UUID().uuidString.lowercased() }

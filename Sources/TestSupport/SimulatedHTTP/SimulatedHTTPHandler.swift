@@ -1,19 +1,8 @@
 import NIOCore
 import NIOHTTP1
-import Synchronization
 
-/// The fault that was drawn when a WebSocket was let in, for the handler that comes after.
-final class ConnectionFate: Sendable {
-    private let fault = Mutex(Fault.none)
-
-    var value: Fault {
-        get { fault.withLock { $0 } }
-        set { fault.withLock { $0 = newValue } }
-    }
-}
-
-/// Collects requests of a connection that is not a WebSocket and hands them to the vendors.
-final class SimulatorHTTPHandler: ChannelInboundHandler {
+/// Collects requests of a connection that is not a WebSocket and hands them on.
+final class SimulatedHTTPHandler: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 

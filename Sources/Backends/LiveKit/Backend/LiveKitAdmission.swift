@@ -1,0 +1,98 @@
+import BackendKit
+import Cryptography
+import Foundation
+import LiveKitMedia
+import LiveKitProtocol
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// The admission half: sessions that are asked for by the API or dispatched by LiveKit, and LiveKit's webhooks.
+final class LiveKitAdmission: BackendAdmission {
+    private struct State {
+        var webhook: LiveKitWebhook
+        var health: (at: ContinuousClock.Instant, value: BackendHealth)?
+    }
+
+    /// How long an answer of the server about its health holds.
+    private static let healthLife = Duration.seconds(5)
+    private static let maximumName = 256
+
+    let credentials: LiveKitCredentials
+    let settings: BackendSettings
+    let logger: Logger
+    private let api: LiveKitServerAPI
+    private let state: Mutex<State>
+
+    init(credentials: LiveKitCredentials, settings: BackendSettings, logger: Logger) {
+        self.credentials = credentials
+        self.settings = settings
+        self.logger = logger
+        self.api = LiveKitServerAPI(credentials, eventLoop: MultiThreadedEventLoopGroup.singleton.next())
+        self.state = Mutex(State(webhook: LiveKitWebhook(credentials)))
+    }
+
+    var privacy: BackendPrivacy {
+        BackendPrivacy(redaction: settings.text("redaction"), retentionDays: settings.integer("retention_days"))
+    }
+
+    // MARK: Sessions
+
+    func prepare(_ request: SessionRequest) async throws -> RoomGrant {
+        var options = request.options
+        let room = options.removeValue(forKey: "room") ?? ""
+        let identity = options.removeValue(forKey: "identity")
+        let participant = options.removeValue(forKey: "participant")
+        if let unknown = options.keys.sorted().first {
+            throw BackendRefusal(.badRequest, "'\(unknown)' is not known; the backend livekit takes 'room', 'identity' and 'participant'")
+        }
+        guard !room.isEmpty, room.utf8.count <= Self.maximumName else {
+            throw BackendRefusal(.badRequest, "name the room: {\"backend\": \"livekit\", \"agent\": \"…\", \"room\": \"…\"}")
+        }
+        let record = RoomGrantRecord(
+            room: room, identity: try identity ?? "agent-\(RandomBytes.token(bytes: 9))", name: request.agent, participant: participant)
+        return RoomGrant(handshake: record.handshake, description: "room \(room)")
+    }
+
+    // MARK: Webhooks
+
+    func receive(_ request: BackendRequest) async -> BackendResponse? {
+        guard request.path == "/webhook" else { return nil }
+        guard request.method == "POST" else { return Self.answer(405, "send webhooks with POST") }
+        let now = Int64(Date().timeIntervalSince1970 * 1_000)
+        do {
+            let delivery = try state.withLock {
+                try $0.webhook.receive(request.body, authorization: request.headers["authorization"], now: now)
+            }
+            if case .event(let event) = delivery {
+                logger.info("webhook", metadata: ["event": "\(event.event)", "room": "\(event.room.name)", "id": "\(event.id)"])
+            }
+            return Self.answer(200, "ok")
+        } catch let error as LiveKitProtocol.LiveKitError {
+            logger.warning("webhook refused", metadata: ["from": "\(request.address)", "reason": "\(error)"])
+            return Self.answer(error.code == .malformedEvent ? 400 : 401, "\(error)")
+        } catch {
+            return Self.answer(400, "the webhook cannot be read")
+        }
+    }
+
+    private static func answer(_ status: Int, _ text: String) -> BackendResponse {
+        BackendResponse(status: status, contentType: "text/plain", body: ByteBuffer(string: text + "\n"))
+    }
+
+    // MARK: Health
+
+    func health() async -> BackendHealth {
+        if let known = state.withLock({ $0.health }), ContinuousClock.now - known.at < Self.healthLife { return known.value }
+        let value: BackendHealth
+        do {
+            _ = try await api.listRooms(["parley-health"])
+            value = .ready
+        } catch {
+            value = .unavailable("\(error)")
+        }
+        state.withLock { $0.health = (.now, value) }
+        return value
+    }
+}
