@@ -198,7 +198,7 @@ let testTargets: [Target] = [
            protobuf, logging, nioCore, nioPosix]),
     tests("MediaWorkerTests", ["MediaWorkerService", "Resilience"]),
     tests("BackendTests", ["BackendKit", nioCore]),
-    tests("PipecatTests", ["PipecatBackend", "BackendKit", "Audio", nioCore]),
+    tests("PipecatTests", ["PipecatBackend", "BackendKit", "Audio", nioCore, logging]),
     tests("LiveKitDispatchTests",
           ["LiveKitDispatch", "LiveKitSimulator", "ClusterSupport", "HTTPClient", "WebSocket", "WireCoding", "Cryptography", "Resilience", "Telemetry", lifecycle, protobuf, logging, nioCore, nioPosix]),
     tests("ProviderTests",

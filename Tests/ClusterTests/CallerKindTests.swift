@@ -32,6 +32,28 @@ extension ClusterTests {
             #expect(closure.code == .normal, "\(closure)")
         }
 
+        @Test func aCallersProgramRunsATool() async throws {
+            let bed = try await Testbed.shared()
+            let caller = WireCaller(try bed.request(agent: "clerk"))
+            try await caller.opened()
+            caller.ready()
+            try await caller.message("bot-ready")
+            caller.send("send-text", id: "1", ["content": "Where am I?"])
+            let call = try await caller.message("llm-function-call-in-progress")
+            #expect(call.function == "locate")
+            let result: [String: Any] = [
+                "function_name": "locate", "tool_call_id": call.call, "arguments": [String: Any](), "result": ["street": "Main Street"],
+            ]
+            caller.send("llm-function-call-result", id: "2", result)
+            #expect(try await caller.message("llm-function-call-stopped").call == call.call)
+            try await caller.message("bot-stopped-speaking")
+            #expect(caller.all("bot-transcription").map(\.text).contains("You are there."))
+            caller.send("llm-function-call-result", id: "3", result.merging(["result": "elsewhere"]) { $1 })
+            #expect(try await caller.message("error").text.contains("is waiting for the client"))
+            caller.send("disconnect-bot")
+            #expect(try await caller.closure().code == .normal)
+        }
+
         /// Its audio stays where it is while it takes none: it hears all of the announcement in the end, and nobody else notices.
         @Test func aCallerWhoDoesNotReadHearsEverythingLater() async throws {
             let bed = try await Testbed.shared()

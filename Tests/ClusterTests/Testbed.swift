@@ -41,14 +41,20 @@ struct Testbed: Sendable {
         configuration.recognition.script = try lines.map { line in
             ScriptedUtterance(line, speechMilliseconds: Int(try CallerSpeech(line, voice: "rms").duration.milliseconds))
         }
+        configuration.language.rules = [
+            LanguageRule(
+                "opening hours", answer: "Let me look. ", calls: [.init("look_up", #"{"topic": "hours"}"#)], afterCalls: "We open at nine."),
+            LanguageRule("where am i", answer: "One moment. ", calls: [.init("locate", #"{"exactly": true}"#)], afterCalls: "You are there."),
+        ]
         return try await ProviderSimulator.start(configuration)
     }
 
     static func options(_ simulator: ProviderSimulator) throws -> LocalCluster.Options {
         var options = LocalCluster.Options()
-        options.agents = ["lead-qualification.yaml": try leadQualification(), "monologue.yaml": monologueAgent]
+        options.agents = ["lead-qualification.yaml": try leadQualification(), "monologue.yaml": monologueAgent, "clerk.yaml": clerkAgent, "voiced.yaml": try voicedAgent()]
         // Who is gone without a word is waited for, and tests wait for that.
         options.environment = simulator.environment.merging(["PARLEY_RECONNECT_WINDOW": "5s"]) { $1 }
+        options.serviceEnvironment["media-worker"] = ["PARLEY_RTVI_EVAL": "true"]
         return options
     }
 
@@ -57,6 +63,12 @@ struct Testbed: Sendable {
         try String(contentsOfFile: TestPostgres.repository + "/agents/lead-qualification.yaml", encoding: .utf8)
             .replacingOccurrences(of: "stt: local/pocketsphinx", with: "stt: deepgram/nova-3")
             .replacingOccurrences(of: "tts: local/flite", with: "tts: cartesia/sonic-3")
+    }
+
+    /// The same with a voice that is speech to others, not tones.
+    private static func voicedAgent() throws -> String {
+        try leadQualification().replacingOccurrences(of: "agent: lead-qualification", with: "agent: voiced")
+            .replacingOccurrences(of: "tts: cartesia/sonic-3", with: "tts: local/flite")
     }
 
     private static let monologueAgent = """
@@ -72,9 +84,25 @@ struct Testbed: Sendable {
           idle_seconds: 600
         """
 
+    /// Has a tool that nobody has configured, and one that the client runs.
+    private static let clerkAgent = """
+        agent: clerk
+        pipeline:
+          stt: deepgram/nova-3
+          llm: [openai/gpt-4o-mini]
+          tts: cartesia/sonic-3
+        tools:
+          - name: look_up
+            description: Looks something up.
+          - name: locate
+            description: Where the caller is.
+            run: client
+            timeout_ms: 20000
+        """
+
     /// The public address with `ws` as its scheme, with `query` behind the path.
-    static func webSocketAddress(_ cluster: LocalCluster, _ query: String) -> String {
-        cluster.url().replacingOccurrences(of: "http", with: "ws") + "/v1/ws?" + query
+    static func webSocketAddress(_ cluster: LocalCluster, _ query: String, path: String = "/v1/ws") -> String {
+        cluster.url().replacingOccurrences(of: "http", with: "ws") + path + "?" + query
     }
 
     static func webSocketURL(_ cluster: LocalCluster, _ query: String) throws -> WebSocketURL {

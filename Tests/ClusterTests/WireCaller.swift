@@ -13,6 +13,10 @@ final class WireCaller: Sendable {
         var id: String?
         /// `data.text` or `data.error`.
         var text: String
+        /// `data.tool_call_id`.
+        var call: String
+        /// `data.function_name`.
+        var function: String
         var isFatal: Bool
     }
 
@@ -129,7 +133,8 @@ final class WireCaller: Sendable {
                 guard let message = try? RTVIMessage.decode(Data(json.readableBytesView)) else { return }
                 let text = message.data["text"] as? String ?? message.data["error"] as? String ?? ""
                 let told = Told(
-                    type: message.type, id: message.id, text: text, isFatal: message.data["fatal"] as? Bool ?? false)
+                    type: message.type, id: message.id, text: text, call: message.data["tool_call_id"] as? String ?? "",
+                    function: message.data["function_name"] as? String ?? "", isFatal: message.data["fatal"] as? Bool ?? false)
                 caller.heard.withLock { $0.told.append(told) }
             default: break
             }

@@ -2,10 +2,11 @@ package import Foundation
 package import NIOCore
 import WireCoding
 
-/// An RTVI message: `{"label":"rtvi-ai","type":T,"id":S,"data":{…}}`. Control traffic only; audio never passes through JSON here.
+/// An RTVI message: `{"label":"rtvi-ai","type":T,"id":S,"data":{…}}`. Control traffic only; audio never passes through it.
 package struct RTVIMessage {
     package var type: String
     package var id: String?
+    /// Left out where it is empty, but for types that must have one.
     package var data: [String: Any]
 
     package init(type: String, id: String? = nil, data: [String: Any] = [:]) {
@@ -15,31 +16,27 @@ package struct RTVIMessage {
     }
 
     /// RTVI protocol version that the agent speaks.
-    package static let version = "2.2.0"
+    package static let version = "\(RTVIVersion.current)"
 
-    /// What was wrong with a client's message; the client gets the text in an `error-response`.
-    package struct Malformed: Error, CustomStringConvertible {
-        package let id: String?
-        package let description: String
-    }
+    /// A member of `data` that is JSON text already.
+    struct Raw { let json: String }
 
+    /// A message without label, type or an object as its data.
+    package struct Malformed: Error {}
+
+    /// Reads what an agent sends, for callers.
     package static func decode(_ json: Data) throws(Malformed) -> RTVIMessage {
-        guard let object = (try? JSONSerialization.jsonObject(with: json)) as? [String: Any] else {
-            throw Malformed(id: nil, description: "the message is not a JSON object")
-        }
-        let id = object["id"] as? String
-        guard object["label"] as? String == "rtvi-ai" else {
-            throw Malformed(id: id, description: "the message has no label 'rtvi-ai'")
-        }
-        guard let type = object["type"] as? String else { throw Malformed(id: id, description: "the message has no type") }
-        return RTVIMessage(type: type, id: id, data: object["data"] as? [String: Any] ?? [:])
+        guard let object = (try? JSONSerialization.jsonObject(with: json)) as? [String: Any], object["label"] as? String == "rtvi-ai",
+            let type = object["type"] as? String
+        else { throw Malformed() }
+        return RTVIMessage(type: type, id: object["id"] as? String, data: object["data"] as? [String: Any] ?? [:])
     }
 
     /// The message as JSON text. Ten transcripts a second of every speaking caller pass here.
     package func encode() -> ByteBuffer {
         var json = JSONWriter()
         json.object { json in
-            if !data.isEmpty {
+            if !data.isEmpty || type == "llm-function-call-started" {
                 json.key("data")
                 Self.write(data, to: &json)
             }
@@ -50,13 +47,14 @@ package struct RTVIMessage {
         return json.buffer
     }
 
-    /// Texts, numbers, booleans, arrays and dictionaries; anything else becomes null. Keys are sorted.
+    /// Texts, numbers, booleans, arrays, dictionaries and raw JSON; anything else becomes null. Keys are sorted.
     private static func write(_ value: Any, to json: inout JSONWriter) {
         switch value {
         case let text as String: json.string(text)
         case let bool as Bool: json.bool(bool)
         case let int as Int: json.int(int)
         case let double as Double: json.double(double)
+        case let raw as Raw: json.raw(raw.json)
         case let members as [String: Any]:
             json.object { json in
                 for (name, member) in members.sorted(by: { $0.key < $1.key }) {

@@ -181,6 +181,7 @@ package enum AgentFile {
             if let name = element.scalar { return builtIn(name, element) }
             var element = element
             var tool = ToolConfiguration(name: element.requiredString("name"), implementation: .http)
+            if let place = element.choice("run", of: ToolPlace.self) { tool.implementation = place.implementation }
             tool.description = element.requiredString("description")
             tool.parametersSchema = element.string("parameters") ?? #"{"type":"object","properties":{}}"#
             tool.idempotent = element.boolean("idempotent") ?? false
@@ -189,6 +190,12 @@ package enum AgentFile {
             element.finish()
             return tool
         }
+    }
+
+    /// Where a tool of an agent file runs.
+    private enum ToolPlace: String, CaseIterable {
+        case http, client
+        var implementation: ToolConfiguration.Implementation { self == .http ? .http : .client }
     }
 
     private static func builtIn(_ name: String, _ node: ConfigurationNode) -> ToolConfiguration? {

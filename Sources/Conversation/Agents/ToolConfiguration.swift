@@ -5,6 +5,8 @@ package struct ToolConfiguration: Sendable, Hashable {
         case builtIn
         /// A JSON POST to a URL of the operator's configuration: `PARLEY_TOOL_<NAME>_URL`.
         case http
+        /// The client's program runs it: it is told of the call, and answers with the result.
+        case client
     }
 
     package var name: String

@@ -1,4 +1,4 @@
-import Audio
+package import Audio
 
 /// The end of a reply, and what was heard of it.
 extension Playout {
@@ -75,15 +75,15 @@ extension Playout {
         if sentence.isFinished, samples >= sentence.length {
             return .init(id: sentence.id, heard: heard, text: sentence.text, isComplete: true)
         }
-        let marks = sentence.marks.map {
-            WordTimeline.Mark(word: $0.word, start: $0.start.samples, end: $0.end.samples)
-        }
-        let total = expectedLength(of: sentence)
-        let timeline =
-            marks.isEmpty
-            ? WordTimeline(text: sentence.text, samples: total)
-            : WordTimeline(text: sentence.text, marks: marks, samples: total)
+        let timeline = timeline(of: sentence)
         return .init(id: sentence.id, heard: heard, text: timeline.heard(upTo: heard.samples).text, isComplete: false)
+    }
+
+    private func timeline(of sentence: Sentence) -> WordTimeline {
+        let total = expectedLength(of: sentence)
+        guard !sentence.marks.isEmpty else { return WordTimeline(text: sentence.text, samples: total) }
+        let marks = sentence.marks.map { WordTimeline.Mark(word: $0.word, start: $0.start.samples, end: $0.end.samples) }
+        return WordTimeline(text: sentence.text, marks: marks, samples: total)
     }
 
     /// The length of a sentence of which not all audio has come: about 15 characters a second, the usual rate of speech.
@@ -91,5 +91,33 @@ extension Playout {
         let known = sentence.length + sentence.skipped
         if sentence.isFinished { return known }
         return max(known + 1, sentence.marks.last?.end.samples ?? 0, Int64(sentence.text.count) * 16_000 / 15)
+    }
+}
+
+/// The sentence that the caller hears.
+package struct SentenceBeingHeard: Sendable, Hashable {
+    package var id: SentenceID
+    /// Samples of it that were heard, from its first.
+    package var heard: SessionTime
+    /// While neither changes, nor does where its words lie.
+    package var marks: Int
+    package var expectedSamples: Int64
+}
+
+extension Playout {
+    /// The sentence that the caller hears, or heard last of a reply that is not over; nil before the first.
+    package var sentenceBeingHeard: SentenceBeingHeard? {
+        guard let current else { return nil }
+        let reply = replies[current]
+        let position = heard(reply)
+        guard let sentence = reply.sentences.last(where: { $0.hasStarted && $0.start <= position }) else { return nil }
+        return SentenceBeingHeard(
+            id: sentence.id, heard: SessionTime(samples: min(position - sentence.start, sentence.length) + sentence.skipped),
+            marks: sentence.marks.count, expectedSamples: expectedLength(of: sentence))
+    }
+
+    /// Where the words of a sentence lie, as far as is known; nil for one that playout does not have.
+    package func timeline(of id: SentenceID) -> WordTimeline? {
+        replies.first { $0.number == id.reply }?.sentences.last { $0.id == id }.map(timeline)
     }
 }

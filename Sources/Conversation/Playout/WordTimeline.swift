@@ -98,6 +98,15 @@ package struct WordTimeline: Sendable, Hashable {
         return Heard(text: slice(0..<last.range.upperBound), error: error, isComplete: false)
     }
 
+    /// What was heard when the samples before `sample` were, by whole words, and all the rest of the text: both together are the text.
+    package func split(at sample: Int64) -> (heard: String, remaining: String) {
+        let scalars = text.unicodeScalars
+        if sample >= samples { return (text, "") }
+        var place = scalars.index(scalars.startIndex, offsetBy: words.last { $0.end <= sample }?.range.upperBound ?? 0)
+        while place > scalars.startIndex, scalars[scalars.index(before: place)].properties.isWhitespace { place = scalars.index(before: place) }
+        return (String(scalars[..<place]), String(scalars[place...]))
+    }
+
     /// Where to go on when the samples before `sample` were delivered: at the start of the word that `sample` lies in. So a word may be heard twice and
     /// none is skipped; without marks the error is taken off first, for the same reason.
     package func wordBoundary(atOrBefore sample: Int64) -> Boundary {

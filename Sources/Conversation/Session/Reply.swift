@@ -16,6 +16,8 @@ struct Reply {
     /// The words that a speculation answers.
     let basis: String
     var interruptible = true
+    /// Nothing of it is spoken.
+    var isTextOnly = false
     var model = "agent"
 
     var generation: (any Generation)?
@@ -76,6 +78,12 @@ struct Reply {
     func spokenText(_ index: Int) -> String {
         if let remainder, remainder.index == index { return remainder.text }
         return sentences[index]
+    }
+
+    /// What another owner had spoken of a sentence.
+    func spokenBefore(_ index: Int) -> Substring {
+        guard let remainder, remainder.index == index, sentences[index].hasSuffix(remainder.text) else { return "" }
+        return sentences[index].dropLast(remainder.text.count)
     }
 
     func isLast(_ index: Int) -> Bool { isComplete && index + 1 == sentences.count }

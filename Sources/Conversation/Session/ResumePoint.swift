@@ -35,6 +35,14 @@ package struct ResumePoint: Sendable, Hashable {
         isWithinSentence = isWithinSentence || delivered > position
     }
 
+    /// Of a reply that is not spoken: what is in the log has reached the client.
+    init(written reply: ReplyState) {
+        heard = reply.text
+        position = .zero
+        sentence = reply.sentences.count
+        remaining = ""
+    }
+
     /// Whether any of the reply was heard.
     package var hasBegun: Bool { position > .zero }
 

@@ -39,6 +39,7 @@ extension VoiceSession {
         releaseIdleAudio()
         flushStalledText(nanoseconds)
         play(nanoseconds)
+        tellProgress(nanoseconds)
         if now >= maxDurationAt { close(.maxDuration) }
         if drain.isAsked { handOverWhenQuiet(nanoseconds) }
         port.flush()
@@ -87,5 +88,14 @@ extension VoiceSession {
             port.play(samples, reply: reply, firstSample: first)
         }
         for event in events { played(event, nanoseconds) }
+    }
+
+    /// Tells the client which words have been heard. `atOnce`: the reply is about to be stopped.
+    func tellProgress(_ nanoseconds: Int64, atOnce: Bool = false) {
+        guard playout.currentReply != nil, let step = spoken.next(playout, at: nanoseconds, atOnce: atOnce),
+            let reply = replies[step.sentence.reply], Int(step.sentence.index) < reply.sentences.count
+        else { return }
+        let before = reply.spokenBefore(Int(step.sentence.index))
+        port.notify(.spoken(step.sentence, text: before + step.text, remaining: step.remaining))
     }
 }

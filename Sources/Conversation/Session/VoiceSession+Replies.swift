@@ -12,9 +12,11 @@ extension VoiceSession {
     func makeReply(_ kind: Reply.Kind, turn: TurnNumber, phase: Reply.Phase, basis: String) -> Reply {
         let number = nextReply
         nextReply += 1
-        return Reply(
+        var reply = Reply(
             number: number, kind: kind, turn: turn, phase: phase, basis: basis, splitter: SentenceSplitter(),
             speech: SpeechText(options: .init(replacements: agent.pronunciation)))
+        reply.isTextOnly = !speaksAloud
+        return reply
     }
 
     func greet() {
@@ -40,8 +42,9 @@ extension VoiceSession {
     }
 
     /// `speechEnd`: monotonic nanoseconds; nil where another owner heard it.
-    func answer(_ turn: TurnNumber, speechEnd: Int64?) {
+    func answer(_ turn: TurnNumber, speechEnd: Int64?, textOnly: Bool = false) {
         var reply = makeReply(.answer, turn: turn, phase: .committed, basis: "")
+        if textOnly { reply.isTextOnly = true }
         reply.latency.turn = turn
         reply.latency.speechEnd = speechEnd
         reply.latency.mark(.endOfTurn, at: clock)
@@ -53,7 +56,7 @@ extension VoiceSession {
     /// A committed reply begins: log it and announce it.
     private func open(_ reply: Reply) {
         replies[reply.number] = reply
-        playout.begin(reply.number)
+        if !reply.isTextOnly { playout.begin(reply.number) }
         logStart(reply)
         port.notify(.agentThinking(reply.number))
     }
@@ -65,6 +68,7 @@ extension VoiceSession {
             $0.kind = ReplyKind(reply.kind)
             $0.languageModel = reply.model
             $0.voice = agent.pipeline.voice ?? ""
+            $0.textOnly = reply.isTextOnly
         }))
     }
 
@@ -114,7 +118,7 @@ extension VoiceSession {
         reply.latency.mark(.endOfTurn, at: clock)
         if lastFinalAt > 0 { reply.latency.mark(.finalTranscript, at: lastFinalAt) }
         replies[number] = reply
-        playout.begin(number)
+        if !reply.isTextOnly { playout.begin(number) }
         logStart(reply)
         port.notify(.agentThinking(number))
         if !reply.heldText.isEmpty { port.notify(.agentText(number, reply.heldText)) }
@@ -173,13 +177,11 @@ extension VoiceSession {
         guard let reply = replies[number] else { return }
         replies[number]?.generation = nil
         if usage.input + usage.output > 0 {
-            log(.usage(.with {
-                $0.kind = "llm"
-                $0.provider = reply.model
-                $0.inputTokens = Int64(usage.input)
-                $0.cachedInputTokens = Int64(usage.cachedInput)
-                $0.outputTokens = Int64(usage.output)
-            }))
+            var used = ProviderUsage(.languageModel, provider: reply.model)
+            used.inputTokens = usage.input
+            used.cachedInputTokens = usage.cachedInput
+            used.outputTokens = usage.output
+            report(used)
         }
         // A model that calls tools where none are offered any more has had its say.
         if reply.step >= agent.limits.maxToolSteps { replies[number]?.toolCalls = [] }
@@ -235,7 +237,7 @@ extension VoiceSession {
     /// A model that dribbles: after 300 ms without text, what is there is spoken up to a clause, if the caller hears nothing else.
     func flushStalledText(_ nanoseconds: Int64) {
         for (number, reply) in replies
-        where reply.isCommitted && reply.generation != nil && reply.spoken == reply.played && reply.lastTextAt > 0
+        where reply.isCommitted && !reply.isTextOnly && reply.generation != nil && reply.spoken == reply.played && reply.lastTextAt > 0
             && nanoseconds - reply.lastTextAt > 300_000_000
         {
             if let clause = replies[number]?.splitter.flushAfterStall() { add([clause], to: number) }
@@ -268,6 +270,7 @@ extension VoiceSession {
             port.notify(.agentFinishedThinking(number))
         }
         pump(number)
+        if reply.isTextOnly, reply.isCommitted { finishReply(number) }
     }
 
     /// The sentences that were logged before it was known that none follows do not say so.
@@ -281,6 +284,7 @@ extension VoiceSession {
 
     /// Hands as many sentences to the TTS as may be with it now.
     func pump(_ number: ReplyNumber) {
+        if replies[number]?.isTextOnly == true { return write(number) }
         while let reply = replies[number], reply.spoken < min(reply.sentences.count, reply.speakLimit) {
             let index = reply.spoken
             let sentence = SentenceID(reply: number, index: UInt32(index))
@@ -299,7 +303,7 @@ extension VoiceSession {
     }
 
     /// The sentence is in the log before its audio leaves; after 50 ms without an answer it leaves anyway and is counted.
-    private func logSentence(_ number: ReplyNumber, _ index: Int) {
+    func logSentence(_ number: ReplyNumber, _ index: Int) {
         guard let reply = replies[number] else { return }
         let sentence = SentenceID(reply: number, index: UInt32(index))
         let sequence = log(.sentence(.with {
@@ -308,7 +312,8 @@ extension VoiceSession {
             $0.text = reply.sentences[index]
             $0.last = reply.isLast(index)
         }))
-        port.notify(.sentence(sentence, text: reply.sentences[index], .new))
+        port.notify(.sentence(sentence, text: reply.sentences[index], reply.isTextOnly ? .textOnly : .new))
+        guard !reply.isTextOnly else { return }
         let timer = eventLoop.scheduleTask(in: .milliseconds(50)) { [weak self] in
             self?.assumeIsolated { session in
                 guard session.replies[number] != nil else { return }
@@ -343,10 +348,12 @@ extension VoiceSession {
 
     /// Stops a reply for good: model, voice and playout; logs what was heard.
     func stopReply(_ number: ReplyNumber, interrupted: Bool) {
+        if playout.currentReply == number { tellProgress(clock, atOnce: true) }
         let reply = replies.removeValue(forKey: number)
         reply?.generation?.cancel()
         voice?.cancel(reply: number)
         if let report = playout.stop(number, clock) { logHeard(report, complete: false, interrupted: interrupted) }
+        if let reply, reply.isTextOnly { logTextOnly(reply, interrupted: interrupted) }
         if reply?.hasStarted == true { port.notify(.agentStoppedSpeaking(number)) }
     }
 

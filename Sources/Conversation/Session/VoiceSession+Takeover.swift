@@ -44,13 +44,16 @@ extension VoiceSession {
         let delivered = start?.delivered
         // Replies are heard in order: one behind it has been heard whole.
         if let delivered, delivered.reply > number { return logWhole(known) }
+        let isTextOnly = known.started?.textOnly ?? false
         let progress = known.progress.map { SessionTime(samples: $0) }
-        let point = ResumePoint(known, delivered: delivered?.reply == number ? delivered?.position : progress)
+        let point =
+            isTextOnly
+            ? ResumePoint(written: known) : ResumePoint(known, delivered: delivered?.reply == number ? delivered?.position : progress)
         if repeating == 0, known.isComplete, point.sentence == known.sentences.count { return ended(known, at: point) }
         log(point.event(of: number))
         heardBefore[number] = point.heard
         replies[number] = makeReply(known, from: point, repeating: repeating)
-        playout.begin(number, position: point.position)
+        if !isTextOnly { playout.begin(number, position: point.position) }
         handle(.resumed(number, isHeard: point.hasBegun, interruptible: replies[number]?.interruptible ?? true))
         pump(number)
         if replies[number]?.isComplete == false, repeating == 0 { generate(number) }
@@ -75,6 +78,7 @@ extension VoiceSession {
             reply.isComplete = known.isComplete
         }
         reply.isContinued = !reply.isComplete && (!known.sentences.isEmpty || state.flowReply == known.number)
+        reply.isTextOnly = known.started?.textOnly ?? false
         reply.interruptible = kind != .greeting || agent.greeting?.interruptible ?? true
         reply.step = min(state.toolCalls.count { $0.called.reply == known.number }, agent.limits.maxToolSteps)
         reply.runningTools = repeating
@@ -144,14 +148,14 @@ extension VoiceSession {
 
     /// Whether the call ran is not known; it may be made again where that does no harm.
     private func mayRunAgain(_ call: SessionState.ToolCallState) -> Bool {
-        call.called.idempotent && offeredTools.contains { $0.name == call.name && $0.implementation == .http }
+        call.called.idempotent && offeredTools.contains { $0.name == call.name && $0.implementation != .builtIn }
     }
 
     private func runAgain(_ state: SessionState.ToolCallState) {
         guard isLive, let configuration = offeredTools.first(where: { $0.name == state.name }) else { return }
         let call = ToolCall(id: state.id, name: state.name, arguments: state.arguments)
-        openCalls.append(OpenCall(call: call))
-        runOutside(call, configuration, state.called.idempotencyKey, in: state.called.reply)
+        openCalls.append(OpenCall(call: call, reply: state.called.reply, began: clock))
+        runOutside(call, configuration, state.called.idempotencyKey)
     }
 
     /// At most once: the model and the log are told that nobody knows.

@@ -7,8 +7,21 @@ import Telemetry
 /// A tool call that is in the log and has no result yet.
 struct OpenCall {
     let call: ToolCall
+    /// The reply that called it.
+    let reply: ReplyNumber
+    /// When it was called, in monotonic nanoseconds.
+    let began: Int64
     /// The call runs; nil while it waits for the log.
     var task: Task<Void, Never>?
+    /// The client runs it, until this deadline.
+    var awaited: Scheduled<Void>?
+
+    var isWaitingForLog: Bool { task == nil && awaited == nil }
+
+    func cancel() {
+        task?.cancel()
+        awaited?.cancel()
+    }
 }
 
 /// Tools and the flow: what a reply does besides speaking.
@@ -37,7 +50,7 @@ extension VoiceSession {
     private func run(_ call: ToolCall, in number: ReplyNumber) {
         let configuration = offeredTools.first { $0.name == call.name }
         let key = "\(identity.session)/\(call.id)"
-        openCalls.append(OpenCall(call: call))
+        openCalls.append(OpenCall(call: call, reply: number, began: clock))
         let sequence = log(.toolCalled(.with {
             $0.call = call.id
             $0.name = call.name
@@ -47,45 +60,47 @@ extension VoiceSession {
             $0.idempotencyKey = key
             $0.sideEffects = configuration?.sideEffects ?? false
         }))
-        port.notify(.toolStarted(name: call.name, call: call.id))
+        if configuration?.implementation != .client {
+            port.notify(.toolStarted(name: call.name, call: call.id, arguments: call.arguments))
+        }
         guard let configuration else {
-            return returned(call, in: number, .init(.failed, content: "Unknown function: \(call.name)"), started: clock)
+            return returned(call, .init(.failed, content: "Unknown function: \(call.name)"))
         }
         if let builtIn = BuiltInTool(rawValue: call.name), configuration.implementation == .builtIn {
-            return returned(call, in: number, run(builtIn, call, in: number), started: clock)
+            return returned(call, run(builtIn, call, in: number))
         }
-        let started = clock
         // A log that cannot be reached must not leave the caller waiting: the call does not run then.
         let deadline = eventLoop.scheduleTask(in: .milliseconds(Int64(configuration.timeoutMilliseconds))) { [weak self] in
             self?.assumeIsolated { session in
-                guard session.openCalls.contains(where: { $0.call.id == call.id && $0.task == nil }) else { return }
-                let report = ToolOutcomeReport(.failed, content: "It was not run, because it could not be recorded.")
-                session.returned(call, in: number, report, started: started)
+                guard session.openCalls.contains(where: { $0.call.id == call.id && $0.isWaitingForLog }) else { return }
+                session.returned(call, .init(.failed, content: "It was not run, because it could not be recorded."))
             }
         }
         journal.whenStored(sequence) { [weak self] in
             deadline.cancel()
-            self?.assumeIsolated { $0.runOutside(call, configuration, key, in: number) }
+            self?.assumeIsolated { $0.runOutside(call, configuration, key) }
         }
     }
 
-    /// The call is stored: now it may run, outside of the loop.
-    func runOutside(_ call: ToolCall, _ configuration: ToolConfiguration, _ key: String, in number: ReplyNumber) {
+    /// The call is stored: now it may run, at the client or outside of the loop.
+    func runOutside(_ call: ToolCall, _ configuration: ToolConfiguration, _ key: String) {
+        if configuration.implementation == .client { return requestOfClient(call, configuration) }
         guard isLive, let index = openCalls.firstIndex(where: { $0.call.id == call.id }) else { return }
-        let started = clock
         let tools = environment.tools
         let session = identity.session
         // A tool outlives the reply that called it, so its task belongs to the session, which cancels it when it ends.
         openCalls[index].task = Task { [weak self] in
             let report = await tools.run(call, configuration: configuration, session: session, idempotencyKey: key)
-            await self?.returned(call, in: number, report, started: started)
+            await self?.returned(call, report)
         }
     }
 
-    private func returned(_ call: ToolCall, in number: ReplyNumber, _ report: ToolOutcomeReport, started: Int64) {
-        guard life != .ended, openCalls.contains(where: { $0.call.id == call.id }) else { return }
+    func returned(_ call: ToolCall, _ report: ToolOutcomeReport) {
+        guard life != .ended, let open = openCalls.first(where: { $0.call.id == call.id }) else { return }
+        open.awaited?.cancel()
         openCalls.removeAll { $0.call.id == call.id }
-        logResult(of: call, report, milliseconds: (clock - started) / 1_000_000)
+        logResult(of: call, report, milliseconds: (clock - open.began) / 1_000_000)
+        let number = open.reply
         if let reply = replies[number] {
             replies[number]?.runningTools = reply.runningTools - 1
             if reply.runningTools == 1 { goOn(number) }
@@ -107,14 +122,14 @@ extension VoiceSession {
             $0.content = report.content
             $0.durationMs = milliseconds
         }))
-        port.notify(.toolEnded(name: call.name, call: call.id, cancelled: report.outcome == .cancelled))
+        port.notify(.toolEnded(name: call.name, call: call.id, cancelled: report.outcome == .cancelled, result: report.content))
     }
 
     /// The call ends while tools run: nobody will learn what came of them, but that is in the log.
     func abandonTools() {
         for open in openCalls {
             let report: ToolOutcomeReport =
-                open.task == nil
+                open.isWaitingForLog
                 ? .init(.cancelled, content: "the call ended before it ran") : .init(.unknown, content: "the call ended while it ran")
             logResult(of: open.call, report, milliseconds: 0)
         }

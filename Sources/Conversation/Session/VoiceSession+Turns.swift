@@ -34,8 +34,9 @@ extension VoiceSession {
             idlePrompts = 0
             port.notify(.userStartedSpeaking)
         case .userStoppedSpeaking: port.notify(.userStoppedSpeaking)
-        case .ignored(_, let reason):
+        case .ignored(let text, let reason):
             metrics.ignoredUtterances.increment()
+            if reason == .backchannel { port.notify(.userBackchannel(text)) }
             if reason == .noWords, recognitionFailures > 0, life == .talking { apologise() }
         case .idle: promptIdleCaller()
         case .ended: break
@@ -68,13 +69,15 @@ extension VoiceSession {
         // A turn that the caller leaves behind belongs in the log and needs no answer.
         if committed.endedBy == .hangUp { return }
         defer { lastFinalAt = 0 }
+        let isTextOnly = committed.input == .text && isTypedAloud == false
+        if committed.input == .text { isTypedAloud = nil }
         if let id, let speculation, speculation.id == id {
             self.speculation = nil
             metrics.speculationsKept.increment()
             promote(speculation.reply, turn: turn, speechEnd: speechEnd)
         } else {
             discardSpeculation(nil)
-            answer(turn, speechEnd: speechEnd)
+            answer(turn, speechEnd: speechEnd, textOnly: isTextOnly)
         }
     }
 

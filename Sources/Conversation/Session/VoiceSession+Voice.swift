@@ -58,13 +58,10 @@ extension VoiceSession {
     func logAudio(of sentence: SentenceID, _ characters: Int) {
         logMarks(of: sentence, isPartial: false)
         let samples = playout.samples(of: sentence)
-        let provider = providers.textToSpeech[voiceIndex].name
-        log(.usage(.with {
-            $0.kind = "tts"
-            $0.provider = provider
-            $0.characters = Int64(characters)
-            $0.audioSeconds = Double(samples.samples) / 16_000
-        }))
+        var usage = ProviderUsage(.textToSpeech, provider: providers.textToSpeech[voiceIndex].name)
+        usage.characters = characters
+        usage.audioSeconds = Double(samples.samples) / 16_000
+        report(usage)
     }
 
     /// Length and words of a sentence, which tell another owner where to go on.

@@ -78,6 +78,11 @@ package actor VoiceSession {
     /// Sentences in a row that no voice could speak.
     var unspoken = 0
     var playout: Playout
+    var spoken = SpokenProgress()
+    /// Replies are spoken, unless the client wants them written only.
+    var speaksAloud = true
+    /// Whether the answer to what was typed since the last typed turn is to be spoken; nil while nothing was.
+    var isTypedAloud: Bool?
     var isThrottled = false
     var idlePrompts = 0
     /// The sentence that is heard while its audio still arrives, and when that was logged last (monotonic nanoseconds).
@@ -203,7 +208,7 @@ package actor VoiceSession {
 
     func tearDown() {
         life = .ended
-        for call in openCalls { call.task?.cancel() }
+        for call in openCalls { call.cancel() }
         openCalls = []
         fallSilent()
     }
@@ -232,7 +237,11 @@ package actor VoiceSession {
         guard isLive else { return }
         switch input {
         case .ready: begin()
-        case .text(let text, let interrupts, _): handle(.text(text, interrupts: interrupts))
+        case .text(let text, let interrupts, let speak):
+            isTypedAloud = (isTypedAloud ?? false) || speak
+            handle(.text(text, interrupts: interrupts))
+        case .audioOutput(let isOn): speaksAloud = isOn
+        case .history(let messages): take(history: messages)
         case .dtmf(let digits):
             if !isLogged {
                 log(.dtmf(.with {
@@ -242,9 +251,8 @@ package actor VoiceSession {
             }
             handle(.dtmf(digits))
         case .endOfTurn: handle(.endOfTurnRequested)
-        case .request(let id, let type, _): port.notify(.errorResponse(id: id, message: "Unsupported type \(type)"))
-        case .toolResult(let call, _):
-            port.notify(.error(message: "no tool call '\(call)' is waiting for the client", fatal: false))
+        case .request(let id, let type, _): answer(request: type, id: id)
+        case .toolResult(let call, let content): clientReturned(call, content)
         case .hangUp:
             handle(.hangUp)
             close(.hangUp)
@@ -296,11 +304,23 @@ package actor VoiceSession {
 
     func logTotals() {
         guard recognitionUsage > 0 else { return }
-        log(.usage(.with {
-            $0.kind = "stt"
-            $0.provider = providers.speechToText.name
-            $0.audioSeconds = recognitionUsage
-        }))
+        var usage = ProviderUsage(.speechToText, provider: providers.speechToText.name)
+        usage.audioSeconds = recognitionUsage
+        report(usage)
         recognitionUsage = 0
+    }
+
+    /// What a provider has been used for, for the log and the client.
+    func report(_ usage: ProviderUsage) {
+        log(.usage(.with {
+            $0.kind = usage.kind.rawValue
+            $0.provider = usage.provider
+            $0.inputTokens = Int64(usage.inputTokens)
+            $0.cachedInputTokens = Int64(usage.cachedInputTokens)
+            $0.outputTokens = Int64(usage.outputTokens)
+            $0.characters = Int64(usage.characters)
+            $0.audioSeconds = usage.audioSeconds
+        }))
+        port.notify(.usage(usage))
     }
 }

@@ -1,3 +1,5 @@
+package import NIOCore
+
 /// RFC 4648 section 4. Foundation's works on `Data` and costs a copy each way; audio in JSON comes by the megabyte.
 package enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
@@ -15,22 +17,34 @@ package enum Base64 {
 
     /// With padding.
     package static func encode(_ bytes: UnsafeRawBufferPointer) -> String {
-        String(unsafeUninitializedCapacity: (bytes.count + 2) / 3 * 4) { out in
-            alphabet.withUnsafeBufferPointer { alphabet in
-                var at = 0
-                for start in stride(from: 0, to: bytes.count, by: 3) {
-                    let left = bytes.count - start
-                    let second = left > 1 ? UInt32(bytes[start + 1]) : 0
-                    let third = left > 2 ? UInt32(bytes[start + 2]) : 0
-                    let group = UInt32(bytes[start]) << 16 | second << 8 | third
-                    out[at] = alphabet[Int(group >> 18)]
-                    out[at + 1] = alphabet[Int(group >> 12 & 63)]
-                    out[at + 2] = left > 1 ? alphabet[Int(group >> 6 & 63)] : UInt8(ascii: "=")
-                    out[at + 3] = left > 2 ? alphabet[Int(group & 63)] : UInt8(ascii: "=")
-                    at += 4
-                }
-                return at
+        String(unsafeUninitializedCapacity: encodedCount(bytes.count)) { write(bytes, to: UnsafeMutableRawBufferPointer($0)) }
+    }
+
+    /// Appends `bytes` as base64 with padding.
+    package static func encode(_ bytes: RawSpan, into buffer: inout ByteBuffer) {
+        _ = bytes.withUnsafeBytes { bytes in
+            buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: encodedCount(bytes.count)) { write(bytes, to: $0) }
+        }
+    }
+
+    /// Characters that so many bytes become, padding included.
+    package static func encodedCount(_ bytes: Int) -> Int { (bytes + 2) / 3 * 4 }
+
+    private static func write(_ bytes: UnsafeRawBufferPointer, to out: UnsafeMutableRawBufferPointer) -> Int {
+        alphabet.withUnsafeBufferPointer { alphabet in
+            var at = 0
+            for start in stride(from: 0, to: bytes.count, by: 3) {
+                let left = bytes.count - start
+                let second = left > 1 ? UInt32(bytes[start + 1]) : 0
+                let third = left > 2 ? UInt32(bytes[start + 2]) : 0
+                let group = UInt32(bytes[start]) << 16 | second << 8 | third
+                out[at] = alphabet[Int(group >> 18)]
+                out[at + 1] = alphabet[Int(group >> 12 & 63)]
+                out[at + 2] = left > 1 ? alphabet[Int(group >> 6 & 63)] : UInt8(ascii: "=")
+                out[at + 3] = left > 2 ? alphabet[Int(group & 63)] : UInt8(ascii: "=")
+                at += 4
             }
+            return at
         }
     }
 
@@ -55,6 +69,17 @@ package enum Base64 {
             count = byteCount
         }
         return valid ? bytes : nil
+    }
+
+    /// Appends the decoded bytes; false, and nothing appended, when the text is not base64.
+    package static func decode(_ text: Span<UInt8>, into buffer: inout ByteBuffer) -> Bool {
+        let count = decodedCount(text)
+        var valid = true
+        _ = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { out in
+            valid = decode(text, into: out)
+            return valid ? count : 0
+        }
+        return valid
     }
 
     private static func unpaddedCount(_ text: Span<UInt8>) -> Int {

@@ -6,7 +6,7 @@ package import ServiceSupport
 /// The backends that a program has: those of this package and what it was started with, as the operator has switched them on.
 package struct InstalledBackends: Sendable {
     package static let switchedOn = EnvironmentKey<[String]>.list(
-        "PARLEY_BACKENDS", default: "pipecat", help: "The backends that callers may use, the same for dispatchers and media workers.")
+        "PARLEY_BACKENDS", default: "pipecat,rtvi", help: "The backends that callers may use, the same for dispatchers and media workers.")
 
     package private(set) var registry = BackendRegistry()
     /// What is wrong with the names of the backends; said when they are switched on.
@@ -14,7 +14,7 @@ package struct InstalledBackends: Sendable {
 
     /// - Parameter others: backends from elsewhere
     package init(adding others: [any VoiceBackend] = []) {
-        for backend in [PipecatBackend(), LiveKitBackend()] + others {
+        for backend in [PipecatBackend(), RTVIBackend(), LiveKitBackend()] + others {
             do { try registry.register(backend) } catch { problems.append(Self.problem(error)) }
         }
     }

@@ -14,6 +14,8 @@ final class RelayedPort: MediaPort, @unchecked Sendable {
     private(set) var handled: UInt64 = 0
     private var released: UInt64 = 0
     private var dirty = false
+    /// What the message in hand means; kept for its room.
+    private var meanings: [ClientMessage] = []
     private var sentSamples: UInt64 = 0
     private var takenSamples: UInt64 = 0
     /// What the client was told last about the end of its call: the close frame says the same.
@@ -33,10 +35,12 @@ final class RelayedPort: MediaPort, @unchecked Sendable {
     /// What a message of the caller means; answers of the codec are sent back here.
     func receive(_ number: UInt64, text: Bool, _ bytes: ByteBuffer, _ take: (ClientMessage) -> Void) {
         handled = max(handled, number)
-        codec.decode(bytes, isText: text) { meaning in
-            guard case .answer(let answer) = meaning else { return take(meaning) }
-            control(answer)
+        // The codec must be done with the message before anything is made of it: what follows makes it encode.
+        codec.decode(bytes, isText: text) { meanings.append($0) }
+        for meaning in meanings {
+            if case .answer(let answer) = meaning { control(answer) } else { take(meaning) }
         }
+        meanings.removeAll(keepingCapacity: true)
         flush()
     }
 

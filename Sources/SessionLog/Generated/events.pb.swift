@@ -580,6 +580,9 @@ package nonisolated struct ReplyStarted: Sendable {
 
   package var voice: String = String()
 
+  /// nothing of it is spoken; its sentences have reached the client when they are logged
+  package var textOnly: Bool = false
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1765,7 +1768,7 @@ nonisolated extension UserPartial: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension ReplyStarted: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ReplyStarted"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}reply\0\u{1}turn\0\u{1}kind\0\u{3}language_model\0\u{1}voice\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}reply\0\u{1}turn\0\u{1}kind\0\u{3}language_model\0\u{1}voice\0\u{3}text_only\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1778,6 +1781,7 @@ nonisolated extension ReplyStarted: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 3: try { try decoder.decodeSingularEnumField(value: &self.kind) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.languageModel) }()
       case 5: try { try decoder.decodeSingularStringField(value: &self.voice) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.textOnly) }()
       default: break
       }
     }
@@ -1799,6 +1803,9 @@ nonisolated extension ReplyStarted: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if !self.voice.isEmpty {
       try visitor.visitSingularStringField(value: self.voice, fieldNumber: 5)
     }
+    if self.textOnly != false {
+      try visitor.visitSingularBoolField(value: self.textOnly, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1808,6 +1815,7 @@ nonisolated extension ReplyStarted: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.kind != rhs.kind {return false}
     if lhs.languageModel != rhs.languageModel {return false}
     if lhs.voice != rhs.voice {return false}
+    if lhs.textOnly != rhs.textOnly {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -1,8 +1,12 @@
+package import Audio
+
 /// A reply of the agent: its sentences, their audio, and what of it was heard.
 package struct ReplyState: Hashable, Sendable {
     package let number: UInt32
     /// Nil where only later events of the reply are known.
     package internal(set) var started: ReplyStarted?
+    /// Session time at which it began.
+    package internal(set) var startedAt = SessionTime.zero
     /// In the order of their index.
     package private(set) var sentences: [SentenceState] = []
     /// What was heard, as last reported; nil before the first report.

@@ -63,7 +63,11 @@ extension SessionState {
     }
 
     mutating func apply(_ started: ReplyStarted) {
-        changeReply(started.reply) { $0.started = started }
+        let position = position
+        changeReply(started.reply) {
+            $0.started = started
+            $0.startedAt = position
+        }
     }
 
     mutating func apply(_ call: ToolCalled) {

@@ -122,7 +122,7 @@ package final class EnduringCaller: CallerLinkDelegate {
         case "bot-ready":
             if record.readyAt == nil { record.readyAt = now }
             perform(script.handle(.ready, now: now), now)
-        case "user-input": record.told.append(.init(message.data["text"] as? String ?? "", at: now))
+        case "user-llm-text": record.told.append(.init(message.data["text"] as? String ?? "", at: now))
         case "error": problem("agent error: \(message.data["error"] as? String ?? "?")")
         default: break
         }

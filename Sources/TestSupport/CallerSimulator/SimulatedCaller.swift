@@ -154,7 +154,7 @@ package final class SimulatedCaller: CallerLinkDelegate {
     func linkTold(_ message: RTVIMessage) {
         switch message.type {
         case "bot-ready": report.readyMilliseconds = Double(clock - opened) / 1_000_000
-        case "user-input":
+        case "user-llm-text":
             let text = message.data["text"] as? String ?? ""
             if !report.exchanges.isEmpty { report.exchanges[report.exchanges.count - 1].heard += text + " " }
             check(text)

@@ -1,5 +1,6 @@
 import Audio
 import Conversation
+import Foundation
 import SpeechDetection
 import Testing
 
@@ -42,6 +43,17 @@ import Testing
     @Test func theScriptedModelNeedsAFlow() {
         let error = #expect(throws: ConfigurationFileError.self) { try AgentFile.read("agent: a\n", source: "a.yaml") }
         #expect(error?.description.contains("'scripted' but has no 'flow'") == true)
+    }
+
+    @Test func toolsSayWhoRunsThem() throws {
+        let text = "agent: a\npipeline: {llm: openai/x}\ntools:\n  - {name: x, description: d}\n  - {name: y, description: d, run: client, idempotent: true}\n"
+        let tools = try AgentFile.read(text, source: "a.yaml").tools
+        #expect(tools.map(\.implementation) == [.http, .client])
+        #expect(tools.map(\.idempotent) == [false, true])
+        let error = #expect(throws: ConfigurationFileError.self) {
+            try AgentFile.read(text.replacingOccurrences(of: "run: client", with: "run: clint"), source: "a.yaml")
+        }
+        #expect(error?.description.contains("is 'clint'; must be one of http, client; did you mean 'client'?") == true)
     }
 
     @Test(arguments: ["", "- a\n- b\n", "agent: [", "agent: a\nagent: b\n", "just text"]) func garbageIsAnError(_ text: String) {

@@ -7,6 +7,8 @@ final class FakeMedia: MediaPort, @unchecked Sendable {
     /// Samples sent by reply, those sent again included.
     private(set) var samples: [ReplyNumber: Int] = [:]
     private(set) var ends: [EndReason] = []
+    /// What the client was told, all of it.
+    private(set) var notices: [ClientNotice] = []
 
     init(trace: Trace) { self.trace = trace }
 
@@ -28,6 +30,7 @@ final class FakeMedia: MediaPort, @unchecked Sendable {
         trace.add("clear \(reply)")
     }
     func notify(_ notice: ClientNotice) {
+        notices.append(notice)
         if let line = notice.line { trace.add("notice \(line)") }
     }
     func release(through number: UInt64) { trace.add("release \(number)") }
@@ -51,14 +54,17 @@ extension ClientNotice {
         case .agentStartedSpeaking(let reply): "started speaking \(reply)"
         case .agentStoppedSpeaking(let reply): "stopped speaking \(reply)"
         case .interrupted(let reply): "interrupted \(reply)"
-        case .toolStarted(let name, let call): "tool started \(call) \(name)"
-        case .toolEnded(let name, let call, let cancelled):
+        case .toolStarted(let name, let call, _): "tool started \(call) \(name)"
+        case .toolRequested(let name, let call, let arguments): "tool requested \(call) \(name) \(arguments)"
+        case .toolEnded(let name, let call, let cancelled, _):
             "tool ended \(call) \(name)" + (cancelled ? " cancelled" : "")
         case .error(let message, let fatal): (fatal ? "fatal error " : "error ") + message
         case .resumable(let token, let seconds): "resumable \(token) \(seconds)"
-        case .userStartedSpeaking, .userStoppedSpeaking, .userTranscript, .sentence, .spoken, .latency, .response,
-            .errorResponse:
-            nil
+        case .userBackchannel(let text): "backchannel '\(text)'"
+        case .response(let id, let type, let json): "response \(id) \(type) \(json)"
+        case .errorResponse(let id, let message): "error response \(id) \(message)"
+        case .sentence(let id, let text, .textOnly): "text only \(id) '\(text)'"
+        case .userStartedSpeaking, .userStoppedSpeaking, .userTranscript, .sentence, .spoken, .latency, .usage: nil
         }
     }
 }

@@ -61,6 +61,7 @@ extension Event.OneOf_Body {
                 + (heard.interrupted ? " interrupted" : "")
                 + (heard.complete || heard.interrupted ? "" : " goes on at \(heard.nextSentence) '\(heard.remaining)'")
         case .replyWritten(let written): "written \(written.reply) \(written.sentences)"
+        case .replyProgress(let progress): "progress \(progress.reply) \(progress.samples)"
         case .toolCalled(let call): "tool_called \(call.call) \(call.name)"
         case .toolReturned(let result): "tool_returned \(result.call) \(result.outcome) \(result.content)"
         case .handedOff(let handOff): "handed_off \(handOff.from) to \(handOff.to) \(handOff.agentHash)"

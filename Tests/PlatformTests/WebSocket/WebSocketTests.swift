@@ -210,10 +210,20 @@ private func collect(_ events: AsyncStream<String>, until last: String) async ->
         for length in 0...text.utf8.count {
             let bytes = Array(text.utf8.prefix(length))
             #expect(Base64.decode(Array(Base64.encode(bytes).utf8).span) == bytes)
+            var encoded = ByteBuffer(string: "x")
+            Base64.encode(bytes.span.bytes, into: &encoded)
+            #expect(String(buffer: encoded) == "x" + Base64.encode(bytes))
+            #expect(encoded.readableBytes == 1 + Base64.encodedCount(length))
+            var decoded = ByteBuffer(string: "x")
+            #expect(Base64.decode(Array(Base64.encode(bytes).utf8).span, into: &decoded))
+            #expect(Array(decoded.readableBytesView) == Array("x".utf8) + bytes)
         }
         #expect(Base64.encode(Array("foobar".utf8)) == "Zm9vYmFy")
         #expect(Base64.decode(Array("Zm9*".utf8).span) == nil)
         #expect(Base64.decode(Array("Zm9vY".utf8).span) == nil)
+        var untouched = ByteBuffer(string: "x")
+        #expect(!Base64.decode(Array("Zm9*".utf8).span, into: &untouched))
+        #expect(String(buffer: untouched) == "x")
         #expect(Base64.decodeSamples(Array("AQD//w==".utf8).span) == [1, -1])
     }
 

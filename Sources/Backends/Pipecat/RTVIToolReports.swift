@@ -1,0 +1,22 @@
+/// How much a client is told of calls of tools that it does not run itself: names and arguments may be nobody's business.
+struct RTVIToolReports {
+    enum Level: String, CaseIterable, Comparable {
+        /// Nothing at all.
+        case disabled
+        /// That there is a call.
+        case none
+        case name
+        case arguments
+        /// The result as well.
+        case full
+
+        static func < (a: Level, b: Level) -> Bool {
+            (allCases.firstIndex(of: a) ?? 0) < (allCases.firstIndex(of: b) ?? 0)
+        }
+    }
+
+    /// By name; `*` stands for all others.
+    var levels: [String: Level] = ["*": .none]
+
+    func level(of tool: String) -> Level { levels[tool] ?? levels["*"] ?? .none }
+}
