@@ -126,7 +126,7 @@ let plugins: [Target] = [
 ]
 
 let services: [Target] = [
-    module("InstalledBackends", "Services/Backends", ["BackendKit", "PipecatBackend", "LiveKitBackend", "ServiceSupport"]),
+    module("InstalledBackends", "Services/Backends", ["BackendKit", "PipecatBackend", "LiveKitBackend", "ServiceSupport", "Telemetry"]),
     module("RelayLink", "Services/RelayLink",
            ["Audio", "SessionLog", "Cryptography", "Telemetry", "Resilience", nioCore, nioPosix, nioSSL, logging]),
     module("Placement", "Services/Placement", ["RedisClient", "Cryptography"]),

@@ -31,6 +31,8 @@ public protocol BackendAdmission: Sendable {
     /// A request below `/v1/backends/<name>/`, a webhook mostly; nil: there is no such path.
     func receive(_ request: BackendRequest) async -> BackendResponse?
     func health() async -> BackendHealth
+    /// What is shown among the dispatcher's metrics, read whenever they are.
+    var figures: [BackendFigure] { get }
     /// Works in the background until cancelled, and starts sessions by `host`.
     func run(_ host: any AdmissionHost) async
 }
@@ -48,6 +50,7 @@ extension BackendAdmission {
     }
     public func receive(_ request: BackendRequest) async -> BackendResponse? { nil }
     public func health() async -> BackendHealth { .ready }
+    public var figures: [BackendFigure] { [] }
     public func run(_ host: any AdmissionHost) async {}
 }
 

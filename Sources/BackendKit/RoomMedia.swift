@@ -23,19 +23,6 @@ extension RoomMedia {
     public var figures: [BackendFigure] { [] }
 }
 
-/// A number among the metrics of a worker: `parley_<name>`.
-public struct BackendFigure: Sendable, Hashable {
-    public var name: String
-    public var help: String
-    public var value: Int
-
-    public init(_ name: String, _ help: String, _ value: Int) {
-        self.name = name
-        self.help = help
-        self.value = value
-    }
-}
-
 /// A room to join for a session.
 public struct RoomRequest: Sendable {
     public var session: String

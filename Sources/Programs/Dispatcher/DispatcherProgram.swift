@@ -92,6 +92,7 @@ public enum DispatcherProgram {
             admission: admission, backends: try backends(environment, installed, context.logger), returns: Resumption(tokens: ResumeTokenStore(redis: redisClient), client: client), watch: watch, rooms: rooms,
             trustedProxies: try environment.get(LimitKeys.proxies), logger: context.logger, registry: context.metrics)
         adopter.withLock { $0 = core }
+        for entry in core.backends.all { InstalledBackends.show({ entry.admission.figures }, in: context.metrics) }
         context.health.addReadinessCheck("redis") {
             _ = try await redisClient.send(RedisCommand("PING"))
             return .ready

@@ -152,10 +152,7 @@ public enum MediaWorkerProgram {
                 core.giveAwayRooms()
                 context.shutdown.request(reason: "backend \(entry.backend.name): \(reason)")
             }
-            for figure in media.figures {
-                let gauge = context.metrics.gauge("parley_\(figure.name)", help: figure.help)
-                context.metrics.onCollect { gauge.set(media.figures.first { $0.name == figure.name }?.value ?? 0) }
-            }
+            InstalledBackends.show({ media.figures }, in: context.metrics)
         }
     }
 

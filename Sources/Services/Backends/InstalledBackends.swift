@@ -2,6 +2,7 @@ package import BackendKit
 import LiveKitBackend
 import PipecatBackend
 package import ServiceSupport
+package import Telemetry
 
 /// The backends that a program has: those of this package and what it was started with, as the operator has switched them on.
 package struct InstalledBackends: Sendable {
@@ -42,6 +43,15 @@ package struct InstalledBackends: Sendable {
         }
         guard problems.isEmpty else { throw ConfigurationError(problems) }
         return enabled
+    }
+
+    /// Shows the figures of a backend among the metrics of its program.
+    package static func show(_ figures: @escaping @Sendable () -> [BackendFigure], in metrics: MetricsRegistry) {
+        metrics.onCollect {
+            for figure in figures() {
+                metrics.gauge("parley_\(figure.name)", help: figure.help, labels: figure.labels).set(figure.value)
+            }
+        }
     }
 
     /// A backend's complaint as one about a variable.

@@ -1,12 +1,14 @@
 import BackendKit
 import Cryptography
 import Foundation
+import LiveKitDispatch
 import LiveKitMedia
 import LiveKitProtocol
 import Logging
 import NIOCore
 import NIOPosix
 import Synchronization
+import Telemetry
 
 /// The admission half: sessions that are asked for by the API or dispatched by LiveKit, and LiveKit's webhooks.
 final class LiveKitAdmission: BackendAdmission {
@@ -22,10 +24,13 @@ final class LiveKitAdmission: BackendAdmission {
     let credentials: LiveKitCredentials
     let settings: BackendSettings
     let logger: Logger
+    let agents: DispatchedAgents
+    let metrics = MetricsRegistry()
     private let api: LiveKitServerAPI
     private let state: Mutex<State>
 
-    init(credentials: LiveKitCredentials, settings: BackendSettings, logger: Logger) {
+    init(credentials: LiveKitCredentials, settings: BackendSettings, logger: Logger) throws {
+        self.agents = try DispatchedAgents(settings.list("agents"), variable: "PARLEY_LIVEKIT_AGENTS")
         self.credentials = credentials
         self.settings = settings
         self.logger = logger
@@ -79,6 +84,23 @@ final class LiveKitAdmission: BackendAdmission {
 
     private static func answer(_ status: Int, _ text: String) -> BackendResponse {
         BackendResponse(status: status, contentType: "text/plain", body: ByteBuffer(string: text + "\n"))
+    }
+
+    // MARK: Metrics
+
+    var figures: [BackendFigure] {
+        agents.agents.flatMap { agent in
+            AgentDispatchClient.outcomes.map { outcome in
+                BackendFigure(
+                    "livekit_jobs", "Jobs that LiveKit has offered, by what became of them.",
+                    Int(metrics.value(AgentDispatchClient.jobsMetric, labels: ["agent": agent.name, "outcome": outcome]) ?? 0),
+                    labels: ["agent": agent.name, "outcome": outcome])
+            } + [
+                BackendFigure(
+                    "livekit_registered", "Whether LiveKit knows this dispatcher as a worker for the agent.",
+                    Int(metrics.value(AgentDispatchClient.registeredMetric, labels: ["agent": agent.name]) ?? 0), labels: ["agent": agent.name])
+            ]
+        }
     }
 
     // MARK: Health

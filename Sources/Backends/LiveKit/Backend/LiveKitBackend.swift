@@ -35,7 +35,7 @@ package struct LiveKitBackend: VoiceBackend {
     ]
 
     package func makeAdmission(_ settings: BackendSettings, logger: Logger) throws -> any BackendAdmission {
-        LiveKitAdmission(credentials: try credentials(settings), settings: settings, logger: logger)
+        try LiveKitAdmission(credentials: try credentials(settings), settings: settings, logger: logger)
     }
 
     package func makeMedia(_ settings: BackendSettings, logger: Logger) throws -> BackendMedia {

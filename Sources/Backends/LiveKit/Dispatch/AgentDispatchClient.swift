@@ -18,6 +18,11 @@ package actor AgentDispatchClient: Service {
         case tell(AgentTermination)
     }
 
+    /// The names of what is counted, and what may become of a job.
+    package static let jobsMetric = "parley_livekit_jobs_total"
+    package static let registeredMetric = "parley_livekit_registered"
+    package static let outcomes = DispatchOutcome.allCases.map(\.rawValue)
+
     private static let tick = Duration.milliseconds(100)
     private static let capacityInterval = Duration.milliseconds(250)
     /// The server's own limit.
