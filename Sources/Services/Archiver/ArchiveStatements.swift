@@ -60,7 +60,7 @@ enum ArchiveStatements {
             .integer("opened_sequence") { $0.opening?.position.sequence },
             .text("region") { $0.opening?.value.region }, .text("backend") { $0.opening?.value.backend },
             .text("direction") { $0.opening?.value.direction }, .json("parameters") { $0.opening?.value.parameters },
-            .time("opened_at") { $0.opening?.value.at },
+            .integer("retention_days") { $0.opening?.value.retentionDays }, .time("opened_at") { $0.opening?.value.at },
             .integer("claimed_fence") { $0.worker?.position.fence },
             .integer("claimed_sequence") { $0.worker?.position.sequence },
             .text("worker") { $0.worker?.value },
@@ -88,7 +88,7 @@ enum ArchiveStatements {
             """)
 
     private static let conversationGroups = [
-        forward("opened", ["region", "backend", "direction", "parameters", "opened_at"], in: "conversations"),
+        forward("opened", ["region", "backend", "direction", "parameters", "retention_days", "opened_at"], in: "conversations"),
         forward("claimed", ["worker"], in: "conversations"),
         forward("agent", ["agent", "agent_hash"], in: "conversations"),
         forward("closed", ["closed_at", "close_reason", "close_detail", "closed_by"], in: "conversations"),

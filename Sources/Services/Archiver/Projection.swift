@@ -149,7 +149,7 @@ extension ConversationChange.Opening {
         self.init(
             region: opened.region.storableIfAny, backend: opened.backend.storableIfAny,
             direction: opened.direction.storableIfAny, parameters: json.map { String(decoding: $0, as: UTF8.self) },
-            at: at)
+            retentionDays: opened.retentionDays == 0 ? nil : Int64(opened.retentionDays), at: at)
     }
 }
 

@@ -15,6 +15,8 @@ struct Newest<Value: Sendable>: Sendable {
 struct ConversationChange: Sendable {
     struct Opening: Sendable {
         let region, backend, direction, parameters: String?
+        /// Nil: as long as the database keeps months.
+        let retentionDays: Int64?
         let at: Int64
     }
 

@@ -20,6 +20,8 @@ struct Upkeep: Sendable {
         try await makePartitions()
         let dropped: Int = try await first(pool.query("SELECT parley.apply_retention() AS dropped")).decode("dropped")
         if dropped > 0 { logger.notice("months no longer kept were dropped", metadata: ["partitions": "\(dropped)"]) }
+        let forgotten: Int = try await first(pool.query("SELECT parley.forget_conversations() AS forgotten")).decode("forgotten")
+        if forgotten > 0 { logger.notice("what was said in conversations past their retention was deleted", metadata: ["conversations": "\(forgotten)"]) }
         for row in try await pool.query("SELECT name, row_count FROM parley.default_partition_rows()") {
             let (table, count): (String, Int) = (try row.decode("name"), try row.decode("row_count"))
             metrics.set(defaultRows: count, table: table)

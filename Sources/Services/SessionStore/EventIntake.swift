@@ -35,6 +35,7 @@ struct EventIntake {
     }
 
     let settings: StoreSettings
+    private static let redactions = RedactionRegistry()
     private let known = KnownSessions()
 
     init(settings: StoreSettings) { self.settings = settings }
@@ -60,7 +61,7 @@ struct EventIntake {
             }
             prepared.fill(dropped, fence: event.fence)
             dropped = 0
-            prepared.add(event, bytes: storable(event, bytes), isShortOfMemory: isShortOfMemory)
+            prepared.add(event, bytes: storable(event, bytes, append.redaction), isShortOfMemory: isShortOfMemory)
         }
         prepared.fill(dropped, fence: append.fence)
         return prepared
@@ -72,9 +73,16 @@ struct EventIntake {
         return event.sequence == sequence && event.fence <= fence && event.fence > 0 ? event : nil
     }
 
-    private func storable(_ event: Event, _ bytes: Data) -> Data {
-        guard let redacted = settings.redaction.redact(event), redacted.id == event.id else { return bytes }
+    private func storable(_ event: Event, _ bytes: Data, _ redaction: String) -> Data {
+        guard let redacted = Self.redact(event, by: settings.redaction, and: redaction), redacted.id == event.id else { return bytes }
         return (try? redacted.stored()) ?? bytes
+    }
+
+    /// What the store and what the session's backend wants taken out; nil when nothing is.
+    static func redact(_ event: Event, by hook: any RedactionHook, and name: String) -> Event? {
+        let first = hook.redact(event)
+        guard !name.isEmpty, let own = redactions.hook(name) else { return first }
+        return own.redact(first ?? event) ?? first
     }
 }
 

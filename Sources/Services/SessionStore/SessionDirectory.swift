@@ -61,7 +61,7 @@ struct SessionDirectory: Sendable {
             $0.opened.tenant = request.tenant
             $0.opened.region = request.region
         }
-        return (session, settings.redaction.redact(event) ?? event)
+        return (session, EventIntake.redact(event, by: settings.redaction, and: request.opened.redaction) ?? event)
     }
 
     /// The same key must find the same partition, whichever replica is asked: FNV-1a, since Swift's hashes differ from process to process.

@@ -75,10 +75,15 @@ package final class OwnerStream: Sendable {
             fence: claim.fence, nextSequence: max(1, claim.header.nextSequence), loaded: Self.tail(of: claim),
             now: OwnedSession.now)
         let session = OwnedSession(
-            tenant: tenant, session: claim.header.session, outbox: outbox, eventLoop: eventLoop, notify: notify
+            tenant: tenant, session: claim.header.session, redaction: Self.redaction(of: claim), outbox: outbox, eventLoop: eventLoop, notify: notify
         ) { [weak self] session, later in self?.wake(session, later: later) }
         state.withLock { $0.sessions[session.session] = session }
         return session
+    }
+
+    /// As the session was opened: the first event of its log.
+    private static func redaction(of claim: StoreClaimReply) -> String {
+        claim.events.first.flatMap { try? Event(stored: $0) }?.opened.redaction ?? ""
     }
 
     /// Says what became of a command that is not in the log: that it was refused, for example.
@@ -251,6 +256,7 @@ package final class OwnerStream: Sendable {
                     $0.fence = session.fence
                     $0.firstSequence = message.firstSequence
                     $0.events = message.events
+                    $0.redaction = session.redaction
                 })
         }
         return appends

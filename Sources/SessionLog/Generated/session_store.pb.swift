@@ -323,6 +323,7 @@ package nonisolated struct StoreAppends: Sendable {
 
 /// `fence` is the owner's. The events may carry lower fences of their own: an owner repeats what it loaded when the store lost it.
 /// Event i has the sequence first_sequence + i. An empty entry is an event that its owner had to drop: its sequence is skipped.
+/// `redaction`: as the session was opened; applied before anything is stored, beside the store's own.
 package nonisolated struct StoreAppend: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -337,6 +338,8 @@ package nonisolated struct StoreAppend: Sendable {
   package var events: [Data] = []
 
   package var firstSequence: UInt64 = 0
+
+  package var redaction: String = String()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1296,7 +1299,7 @@ nonisolated extension StoreAppends: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension StoreAppend: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Append"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tenant\0\u{1}session\0\u{1}fence\0\u{1}events\0\u{3}first_sequence\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tenant\0\u{1}session\0\u{1}fence\0\u{1}events\0\u{3}first_sequence\0\u{1}redaction\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1309,6 +1312,7 @@ nonisolated extension StoreAppend: SwiftProtobuf.Message, SwiftProtobuf._Message
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.fence) }()
       case 4: try { try decoder.decodeRepeatedBytesField(value: &self.events) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.firstSequence) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.redaction) }()
       default: break
       }
     }
@@ -1330,6 +1334,9 @@ nonisolated extension StoreAppend: SwiftProtobuf.Message, SwiftProtobuf._Message
     if self.firstSequence != 0 {
       try visitor.visitSingularUInt64Field(value: self.firstSequence, fieldNumber: 5)
     }
+    if !self.redaction.isEmpty {
+      try visitor.visitSingularStringField(value: self.redaction, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1339,6 +1346,7 @@ nonisolated extension StoreAppend: SwiftProtobuf.Message, SwiftProtobuf._Message
     if lhs.fence != rhs.fence {return false}
     if lhs.events != rhs.events {return false}
     if lhs.firstSequence != rhs.firstSequence {return false}
+    if lhs.redaction != rhs.redaction {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -26,17 +26,20 @@ package final class OwnedSession: SessionJournal {
     package let tenant: String
     package let session: String
     package let fence: UInt64
+    /// What is taken out of its events before they are stored.
+    let redaction: String
     private let eventLoop: any EventLoop
     private let notify: @Sendable (Notice) -> Void
     private let wake: @Sendable (OwnedSession, _ later: Bool) -> Void
     private let state: Mutex<State>
 
     init(
-        tenant: String, session: String, outbox: SessionOutbox, eventLoop: any EventLoop,
+        tenant: String, session: String, redaction: String, outbox: SessionOutbox, eventLoop: any EventLoop,
         notify: @escaping @Sendable (Notice) -> Void, wake: @escaping @Sendable (OwnedSession, _ later: Bool) -> Void
     ) {
         self.tenant = tenant
         self.session = session
+        self.redaction = redaction
         fence = outbox.fence
         self.eventLoop = eventLoop
         self.notify = notify
