@@ -36,6 +36,23 @@ struct CallTarget: ParsableArguments {
         return WebSocketRequest(try WebSocketURL(text), headers: headers)
     }
 
+    /// The address of the HTTP API and the header that opens it.
+    func api() throws -> (base: String, headers: [(name: String, value: String)]) {
+        let environment = ProcessInfo.processInfo.environment
+        let text = url ?? environment["PARLEY_URL"] ?? "http://127.0.0.1:8080"
+        guard var components = URLComponents(string: text), ["http", "https", "ws", "wss"].contains(components.scheme) else {
+            throw CommandError("--url '\(text)' must begin with http://, https://, ws:// or wss://")
+        }
+        if components.scheme == "ws" { components.scheme = "http" }
+        if components.scheme == "wss" { components.scheme = "https" }
+        components.path = ""
+        components.queryItems = nil
+        guard let key = try credential(environment) else {
+            throw CommandError("give an API key with --token, PARLEY_API_KEY or PARLEY_API_KEY_FILE")
+        }
+        return (components.string ?? text, [("Authorization", "Bearer \(key)")])
+    }
+
     private func credential(_ environment: [String: String]) throws -> String? {
         if let token { return token }
         if let key = environment["PARLEY_API_KEY"], !key.isEmpty { return key }

@@ -5,7 +5,7 @@ package struct Parley: AsyncParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "parley", abstract: "Runs, calls and looks after voice agents.", version: "0.1.0",
         subcommands: [
-            CallCommand.self, TokenCommand.self, RoomsCommand.self, BenchCommand.self, ChaosCommand.self, MigrateCommand.self, AgentsCommand.self,
+            CallCommand.self, BackendsCommand.self, TokenCommand.self, RoomsCommand.self, BenchCommand.self, ChaosCommand.self, MigrateCommand.self, AgentsCommand.self,
             KeysCommand.self, DoctorCommand.self,
         ])
 

@@ -27,6 +27,31 @@ struct BatchWriterTests {
         return contents
     }
 
+    @Test func whatWasSaidIsDeletedAfterTheRetentionOfTheConversation() async throws {
+        let entries = try Conversations(sessions: 3, turns: 2, forgetful: 1).entries()
+        try await Archive.with { archive in
+            try await archive.pool.query("SELECT parley.ensure_partitions('2026-10-01', '2026-11-30')")
+            _ = try await BatchWriter(archive.pool).write(entries)
+            func forget(_ day: String) async throws -> Int {
+                let rows = try await archive.pool.query("SELECT parley.forget_conversations($1::timestamptz) AS count", [.text(day)])
+                return try #require(rows.first).decode("count")
+            }
+            func count(_ table: String) async throws -> Int {
+                let rows = try await archive.pool.query("SELECT count(DISTINCT session)::integer AS count FROM parley.\(table)")
+                return try #require(rows.first).decode("count")
+            }
+            #expect(try await forget("2026-11-05") == 0)
+            #expect(try await count("turns") == 3)
+            #expect(try await forget("2026-11-20") == 1)
+            #expect(try await forget("2026-11-21") == 0, "once")
+            for table in ["events", "turns", "tool_calls", "lead_records"] { #expect(try await count(table) == 2, "\(table)") }
+            #expect(try await count("conversations") == 3)
+            let rows = try await archive.pool.query(
+                "SELECT count(*)::integer AS count FROM parley.conversations WHERE forgotten_at IS NOT NULL AND parameters IS NULL")
+            #expect(try #require(rows.first).decode("count", as: Int.self) == 1)
+        }
+    }
+
     @Test func batchesTwiceAndInReverseGiveTheSameTablesAsOnceInOrder() async throws {
         let entries = try conversations()
         let inOrder = try await contents { writer in

@@ -11,13 +11,14 @@ struct Conversations {
     let events: [(session: SessionID, tenant: String, event: Event)]
 
     /// Sessions are opened around the end of a month, so that their days lie in two partitions, and each is taken over once.
-    init(sessions: Int, turns: Int, startingAt seconds: Int64 = Self.endOfOctober, partitions: Int = 1) throws {
+    /// The first `forgetful` are kept for 7 days.
+    init(sessions: Int, turns: Int, startingAt seconds: Int64 = Self.endOfOctober, partitions: Int = 1, forgetful: Int = 0) throws {
         var random = FixedRandom()
         var logs: [[(SessionID, String, Event)]] = []
         for number in 0..<sessions {
             let opened = seconds + Int64(number * 2 - sessions) * 10
             let id = try SessionID(region: "test1", partition: number % partitions, openedAt: opened, using: &random)
-            logs.append(Self.log(id, number: number, turns: turns, openedAt: opened).map { (id, "acme", $0) })
+            logs.append(Self.log(id, number: number, turns: turns, openedAt: opened, retentionDays: number < forgetful ? 7 : 0).map { (id, "acme", $0) })
         }
         let longest = logs.map(\.count).max() ?? 0
         events = (0..<longest).flatMap { index in logs.compactMap { index < $0.count ? $0[index] : nil } }
@@ -46,7 +47,7 @@ struct Conversations {
         ]
     }
 
-    private static func log(_ id: SessionID, number: Int, turns: Int, openedAt: Int64) -> [Event] {
+    private static func log(_ id: SessionID, number: Int, turns: Int, openedAt: Int64, retentionDays: UInt32) -> [Event] {
         var log = LogBuilder(openedAt: openedAt)
         log.add(
             .opened(
@@ -57,6 +58,7 @@ struct Conversations {
                     $0.agent = "lead-qualification"
                     $0.agentHash = String(repeating: "a", count: 64)
                     $0.backend = "pipecat"
+                    $0.retentionDays = retentionDays
                     $0.direction = "inbound"
                     $0.parameters = ["source": "web\0site", "number": "\(number)"]
                 }))

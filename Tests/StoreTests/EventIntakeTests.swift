@@ -118,4 +118,17 @@ struct EventIntakeTests {
         #expect(stored.userTurn.text == "my card is **** **** **** 1111, call 030 123456")
         #expect(stored.id == said.id)
     }
+
+    @Test func `what a session's backend wants taken out is taken out beside the store's own`() throws {
+        let said = try event(1, .userTurn(.with { $0.text = "my card is 4111 1111 1111 1111" })).serializedData()
+        var append = append([said])
+        func stored(_ redaction: String) throws -> String {
+            append.redaction = redaction
+            let prepared = try #require(EventIntake(settings: StoreSettings()).prepare(append, isShortOfMemory: false))
+            return try Event(stored: prepared.entries[0].bytes).userTurn.text
+        }
+        #expect(try stored("digits") == "my card is **** **** **** 1111")
+        #expect(try stored("") == "my card is 4111 1111 1111 1111")
+        #expect(try stored("unknown") == "my card is 4111 1111 1111 1111")
+    }
 }

@@ -49,7 +49,8 @@ package enum PublicAPI {
         let token = try await core.admission.connect(
             key: bearer(request), agent: body.agent, parameters: body.parameters ?? [:])
         let host = request.head.authority ?? "localhost"
-        return json(.ok, ["token": token, "url": "ws://\(host)/v1/ws?token=\(token)", "expires_in_seconds": 60])
+        let urls = core.backends.webSocketPaths.map { "ws://\(host)\($0)?token=\(token)" }
+        return json(.ok, ["token": token, "url": "ws://\(host)/v1/ws?token=\(token)", "urls": urls, "expires_in_seconds": 60])
     }
 
     private static func agents(
