@@ -199,6 +199,8 @@ let testTargets: [Target] = [
     tests("MediaWorkerTests", ["MediaWorkerService", "Resilience"]),
     tests("BackendTests", ["BackendKit", nioCore]),
     tests("PipecatTests", ["PipecatBackend", "BackendKit", "Audio", nioCore, logging]),
+    tests("LiveKitMediaTests",
+          ["LiveKitMedia", "BackendKit", "Audio", protobuf, logging, nioCore, nioPosix, nioEmbedded], resources: [.copy("Resources")]),
     tests("LiveKitDispatchTests",
           ["LiveKitDispatch", "LiveKitSimulator", "ClusterSupport", "HTTPClient", "WebSocket", "WireCoding", "Cryptography", "Resilience", "Telemetry", lifecycle, protobuf, logging, nioCore, nioPosix]),
     tests("ProviderTests",
@@ -229,7 +231,8 @@ let package = Package(
         .executable(name: "session-store", targets: ["session-store"]),
         .executable(name: "archiver", targets: ["archiver"]),
         .executable(name: "parley", targets: ["parley"]),
-        .library(name: "BackendKit", targets: ["BackendKit"]),
+        // Audio has the one type of times that BackendKit's interface speaks of.
+        .library(name: "BackendKit", targets: ["BackendKit", "Audio"]),
         .library(name: "ParleyDispatcher", targets: ["ParleyDispatcher"]),
         .library(name: "ParleyMediaWorker", targets: ["ParleyMediaWorker"]),
     ],

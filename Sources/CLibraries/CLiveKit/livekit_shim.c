@@ -3,12 +3,14 @@
 #include <dlfcn.h>
 #include <stdio.h>
 
-static struct {
+struct functions {
     void (*initialize)(livekit_callback, bool, const char *, const char *);
     uint64_t (*request)(const uint8_t *, size_t, const uint8_t **, size_t *);
     bool (*drop_handle)(uint64_t);
     void (*dispose)(void);
-} library;
+};
+
+static struct functions library;
 
 bool livekit_open(const char *path, livekit_callback callback, bool capture_logs, const char *version, char *message, size_t message_size) {
     void *opened = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -16,15 +18,18 @@ bool livekit_open(const char *path, livekit_callback callback, bool capture_logs
         snprintf(message, message_size, "%s", dlerror());
         return false;
     }
-    *(void **)&library.initialize = dlsym(opened, "livekit_ffi_initialize");
-    *(void **)&library.request = dlsym(opened, "livekit_ffi_request");
-    *(void **)&library.drop_handle = dlsym(opened, "livekit_ffi_drop_handle");
-    *(void **)&library.dispose = dlsym(opened, "livekit_ffi_dispose");
-    if (!library.initialize || !library.request || !library.drop_handle || !library.dispose) {
+    // What is open already must outlive an attempt to open something else.
+    struct functions found;
+    *(void **)&found.initialize = dlsym(opened, "livekit_ffi_initialize");
+    *(void **)&found.request = dlsym(opened, "livekit_ffi_request");
+    *(void **)&found.drop_handle = dlsym(opened, "livekit_ffi_drop_handle");
+    *(void **)&found.dispose = dlsym(opened, "livekit_ffi_dispose");
+    if (!found.initialize || !found.request || !found.drop_handle || !found.dispose) {
         snprintf(message, message_size, "it has no function livekit_ffi_initialize, so it is not LiveKit's client library");
         dlclose(opened);
         return false;
     }
+    library = found;
     // The name is one that the library's server side knows; what it says of a client is for statistics only.
     library.initialize(callback, capture_logs, "cpp", version);
     return true;

@@ -11,6 +11,8 @@ enum AgentState: String {
         case .agentThinking, .userTurn: self == .speaking ? .speaking : .thinking
         case .agentStartedSpeaking: .speaking
         case .agentStoppedSpeaking, .interrupted: .listening
+        // A reply that is only written: nobody tells when it is over.
+        case .sentence(_, _, .textOnly): self == .thinking ? .listening : self
         case .userStartedSpeaking: self == .idle ? .listening : self
         default: self
         }

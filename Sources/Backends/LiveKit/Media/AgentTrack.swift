@@ -14,6 +14,8 @@ final class AgentTrack {
     private static let mostOnTheWay = 20
     /// After a standstill so many frames are made up for at most.
     private static let mostAtOnce = 5
+    /// Samples that have gone out are kept up to here, so that what waits is not moved for every frame.
+    private static let mostSent = 16_000
     private static let frameNanoseconds: Int64 = 10_000_000
 
     private let library: LiveKitLibrary
@@ -64,8 +66,9 @@ final class AgentTrack {
     var waitingSamples: Int { waiting.count - start }
 
     func play(_ samples: Span<Int16>) {
-        if start > 0, start == waiting.count {
-            waiting.removeAll(keepingCapacity: true)
+        // A session plays a little ahead, so that nothing may be left over for as long as a reply lasts.
+        if start > 0, start == waiting.count || start >= Self.mostSent {
+            waiting.removeFirst(start)
             start = 0
         }
         waiting.reserveCapacity(waiting.count + samples.count)

@@ -39,18 +39,22 @@ package final class LiveKitLibrary: Sendable {
     package static func open(path: String, logger: Logger) throws(LiveKitError) -> LiveKitLibrary {
         let result: Result<LiveKitLibrary, LiveKitError> = opened.withLock { opened in
             if let opened { return .success(opened) }
-            let library = LiveKitLibrary(logger: logger)
-            var message = [CChar](repeating: 0, count: 512)
-            // The callback finds the library by `opened`, and the first event can come before this returns.
-            let isOpen = unsafe livekit_open(path, livekitEvent, false, "0", &message, message.count)
-            guard isOpen else {
-                let reason = String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-                return .failure(LiveKitError(.library, "the client library cannot be opened from '\(path)': \(reason)"))
+            return Result { () throws(LiveKitError) in try load(path: path) }.map {
+                let library = LiveKitLibrary(logger: logger)
+                opened = library
+                return library
             }
-            opened = library
-            return .success(library)
         }
         return try result.get()
+    }
+
+    /// Loads and starts the code of the library.
+    static func load(path: String) throws(LiveKitError) {
+        var message = [CChar](repeating: 0, count: 512)
+        guard unsafe livekit_open(path, livekitEvent, false, "0", &message, message.count) else {
+            let reason = String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+            throw LiveKitError(.library, "the client library cannot be opened from '\(path)': \(reason)")
+        }
     }
 
     /// Ends the library's threads, at the end of the process: they would not survive what the C library takes down then.

@@ -37,14 +37,13 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         case left
     }
 
-    /// Methods that the callers' programs may call.
-    private static let requestPrefix = "parley."
-    private static let requests = ["transcript", "state"]
     private static let tickEvery = TimeAmount.milliseconds(10)
     /// After this the agent speaks although nobody has told that the track is heard.
     private static let hearingPatience = TimeAmount.milliseconds(1_000)
     /// The next owner is there within this, or there is none.
     private static let handOverPatience = TimeAmount.seconds(20)
+    /// For what is still to be sent when the session is over.
+    private static let lastWordsPatience = TimeAmount.seconds(2)
     private static let rejoinDelays: [TimeAmount] = [.milliseconds(200), .seconds(1), .seconds(2), .seconds(4)]
 
     private let connection: Connection
@@ -61,7 +60,6 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     private var people: RoomPeople
     private var speakers = SpeakerChoice()
     private var microphones: [String: Microphone] = [:]
-    private var preconnect: PreconnectAudio?
     private var transcription: Transcription
     private var state = AgentState.initializing
     private var trackSid = ""
@@ -69,7 +67,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     private var isReady = false
     private var isAway = false
     private var rejoins = 0
-    private var calls: [String: UInt64] = [:]
+    private lazy var calls = RoomCalls(library: connection.library, on: eventLoop) { [weak self] in self?.session?.receive($0) }
     private var readings: [UInt64: LiveKitHandle] = [:]
 
     init(_ request: RoomRequest, _ record: RoomGrantRecord, _ connection: Connection, on eventLoop: any EventLoop, session: any RoomSession) {
@@ -87,6 +85,10 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     // MARK: Joining
 
     func join() {
+        guard !record.room.isEmpty else {
+            let bound = NIOLoopBound(self, eventLoop: eventLoop)
+            return eventLoop.execute { bound.value.failed("the session's record names no room", isFinal: true) }
+        }
         connection.figures.joined()
         do {
             if track == nil { track = try AgentTrack(library: connection.library, name: "agent") }
@@ -110,13 +112,13 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
             people.joined(identity, kind: kind)
             peopleChanged()
         case .personLeft(let identity, let reason): left(identity, reason)
-        case .microphonePublished(let identity, let sid, let publication, let hasBuffer):
+        case .microphonePublished(let identity, let sid, let publication):
             microphones[sid] = Microphone(identity: identity, publication: publication)
             people.published(identity, microphone: sid)
-            if hasBuffer, preconnect == nil { preconnect = PreconnectAudio(track: sid) }
             peopleChanged()
         case .microphoneUnpublished(let identity, let sid):
-            microphones.removeValue(forKey: sid)?.stream?.close()
+            stopListening(sid)
+            microphones[sid] = nil
             people.unpublished(identity, microphone: sid)
             peopleChanged()
         case .microphoneSubscribed(let identity, let microphone): subscribed(identity, microphone)
@@ -124,7 +126,9 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         case .bytesOpened(let identity, let topic, let reader, let attributes, let type): readBytes(identity, topic, reader, attributes, type)
         case .dtmf(let identity, let digit):
             if people.isFollowed(identity) { session?.receive(.dtmf(digit)) }
-        case .rpc(let method, let caller, let payload, let invocation): called(method, caller, payload, invocation)
+        case .rpc(let method, let caller, let payload, let invocation):
+            guard let participant = link?.participant else { return }
+            calls.asked(method, payload, invocation, isPerson: people.isPerson(caller), by: participant)
         case .reconnecting(let on):
             logger.notice(on ? "the room's connection is lost, the library looks for another" : "the room's connection is back")
         case .disconnected(let reason): disconnected(reason)
@@ -143,16 +147,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
             bound.value.track?.tick(Int64(bound.value.eventLoop.now.uptimeNanoseconds))
         }
         eventLoop.assumeIsolated().scheduleTask(in: Self.hearingPatience) { bound.value.heard() }
-        if let participant = link.participant {
-            for name in Self.requests {
-                _ = try? connection.library.request(
-                    .registerRpcMethod(
-                        .with {
-                            $0.localParticipantHandle = participant
-                            $0.method = Self.requestPrefix + name
-                        }))
-            }
-        }
+        if let participant = link.participant { calls.register(participant) }
         sendState()
         peopleChanged()
     }
@@ -171,12 +166,8 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         for sid in Array(microphones.keys) {
             guard var microphone = microphones[sid], microphone.isWanted != wanted.contains(sid) else { continue }
             microphone.isWanted = wanted.contains(sid)
-            if !microphone.isWanted {
-                microphone.stream?.close()
-                microphone.stream = nil
-                microphone.handle = nil
-            }
             microphones[sid] = microphone
+            if !microphone.isWanted { stopListening(sid) }
             link?.subscribe(microphone.publication, microphone.isWanted)
         }
         guard !people.followed.isEmpty else { return }
@@ -195,7 +186,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         people.left(identity)
         speakers.left(identity)
         for (sid, microphone) in microphones where microphone.identity == identity {
-            microphone.stream?.close()
+            stopListening(sid)
             microphones[sid] = nil
         }
         guard let person, wasFollowed else { return }
@@ -266,6 +257,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
             ).newAudioStream.stream
             let handle = LiveKitHandle(opened.handle)
             unsafe connection.library.listen(toAudio: handle.id) { samples, _, _ in unsafe stream.push(samples) }
+            stopListening(sid)
             microphones[sid]?.track = microphone
             microphones[sid]?.stream = stream
             microphones[sid]?.handle = handle
@@ -299,11 +291,10 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
 
     /// What the caller said before the agent was there.
     private func readBytes(_ identity: String, _ topic: String, _ reader: LiveKitHandle, _ attributes: [String: String], _ type: String) {
-        guard topic == PreconnectAudio.topic, people.isPerson(identity) else { return }
-        let audio = preconnect ?? PreconnectAudio(track: attributes["trackId"] ?? "")
+        guard topic == PreconnectAudio.topic, people.isFollowed(identity), readings.isEmpty else { return }
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         let eventLoop = eventLoop
-        let collected = audio.begin(attributes, type: type)
+        let collected = PreconnectAudio(attributes, type: type)
         readings[reader.id] = reader
         connection.library.listen(to: reader.id) { event in
             guard case .byteStreamReaderEvent(let chunk) = event.message else { return }
@@ -312,44 +303,22 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         _ = try? connection.library.request(.byteReadIncremental(.with { $0.readerHandle = reader.id }))
     }
 
-    private func received(_ chunk: FfiByteStreamReaderEvent, _ audio: PreconnectAudio.Collector) {
+    private func received(_ chunk: FfiByteStreamReaderEvent, _ audio: PreconnectAudio) {
         switch chunk.detail {
         case .chunkReceived(let bytes): audio.append(bytes.content)
         case .eos:
             connection.library.forget(chunk.readerHandle)
             readings[chunk.readerHandle] = nil
             let now = Int64(NIODeadline.now().uptimeNanoseconds)
-            guard life == .joined, let (samples, rate, channels) = audio.finish() else { return }
-            session?.callerAudio(samples, sampleRate: rate, channels: channels, arrival: now)
+            guard life == .joined else { return }
+            do throws(AudioError) {
+                guard let (samples, rate, channels) = try audio.finish() else { return }
+                session?.callerAudio(samples, sampleRate: rate, channels: channels, arrival: now)
+            } catch {
+                logger.warning("what the caller said before the agent was there is lost", metadata: ["reason": "\(error)"])
+            }
         case nil: break
         }
-    }
-
-    private func called(_ method: String, _ caller: String, _ payload: String, _ invocation: UInt64) {
-        guard people.isPerson(caller), method.hasPrefix(Self.requestPrefix) else {
-            return answer(invocation, problem: "only people in the room may ask this agent")
-        }
-        let id = "rpc-\(invocation)"
-        calls[id] = invocation
-        session?.receive(.request(id: id, type: String(method.dropFirst(Self.requestPrefix.count)), json: payload))
-    }
-
-    private func answer(_ invocation: UInt64, payload: String? = nil, problem: String? = nil) {
-        guard let participant = link?.participant else { return }
-        _ = try? connection.library.request(
-            .rpcMethodInvocationResponse(
-                .with {
-                    $0.localParticipantHandle = participant
-                    $0.invocationID = invocation
-                    if let payload { $0.payload = payload }
-                    if let problem {
-                        $0.error = .with {
-                            // LiveKit's number for an error of the application.
-                            $0.code = 1500
-                            $0.message = problem
-                        }
-                    }
-                }))
     }
 
     // MARK: What goes out
@@ -365,18 +334,29 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     func clear(reply: ReplyNumber, heard: SessionTime) { track?.clear() }
 
     func notify(_ notice: ClientNotice) {
-        switch notice {
-        case .response(let id, _, let json):
-            if let invocation = calls.removeValue(forKey: id) { answer(invocation, payload: json) }
-        case .errorResponse(let id, let message):
-            if let invocation = calls.removeValue(forKey: id) { answer(invocation, problem: message) }
-        default: break
-        }
+        tellProgram(notice)
         for action in transcription.take(notice) { send(action) }
         let next = state.after(notice)
         guard next != state else { return }
         state = next
         sendState()
+    }
+
+    /// What is meant for the program of the person whom the agent follows.
+    private func tellProgram(_ notice: ClientNotice) {
+        let participant = link?.participant
+        switch notice {
+        case .toolRequested(let name, let call, let arguments):
+            calls.run(name, call: call, arguments: arguments, of: speaking?.identity, by: participant)
+        case .response(let id, _, let json): if let participant { calls.answered(id, json: json, by: participant) }
+        case .errorResponse(let id, let message): if let participant { calls.answered(id, problem: message, by: participant) }
+        default: break
+        }
+    }
+
+    /// Of those whom the agent follows, the one who spoke last.
+    private var speaking: RoomPeople.Person? {
+        speakers.speaker.flatMap { id in people.followed.first { $0.identity == id } } ?? people.followed.first
     }
 
     private func sendState() {
@@ -401,11 +381,15 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         guard let participant = link?.participant else { return }
         switch action {
         case .callerText(let segment, let text, let isFinal):
-            guard let caller = speakers.speaker.flatMap({ id in people.followed.first { $0.identity == id } }) ?? people.followed.first else { return }
+            guard let caller = speaking else { return }
             let attributes = TextStreams.attributes(segment: segment, track: caller.microphone ?? "", isFinal: isFinal)
             outbox.send(replacing: isFinal ? nil : segment) { number in
                 TextStreams.whole(text, attributes, from: caller.identity, by: participant, number)
             }
+        case .agentText(let segment, let text):
+            let attributes = TextStreams.attributes(segment: segment, track: trackSid, isFinal: true)
+            let identity = record.identity
+            outbox.send(replacing: segment) { TextStreams.whole(text, attributes, from: identity, by: participant, $0) }
         case .open(let segment):
             let attributes = TextStreams.attributes(segment: segment, track: trackSid, isFinal: false)
             let identity = record.identity
@@ -432,8 +416,11 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     }
 
     func end(_ reason: EndReason) {
-        // The last words are on their way to the caller.
+        // The last words are on their way to the caller, who may wait no longer for the library.
         outbox.flush { [self] in leave() }
+        guard life != .left else { return }
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.assumeIsolated().scheduleTask(in: Self.lastWordsPatience) { bound.value.leave() }
     }
 
     private func leave() {
@@ -445,18 +432,24 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         link?.leave()
         link = nil
         track = nil
-        for reader in readings.keys { connection.library.forget(reader) }
-        readings = [:]
     }
 
     private func stopAudio() {
         ticks?.cancel()
         ticks = nil
-        for microphone in microphones.values {
-            microphone.stream?.close()
-            if let handle = microphone.handle { connection.library.forget(handle.id) }
-            connection.figures.dropped(frames: microphone.stream?.dropped ?? 0)
-        }
+        for sid in microphones.keys { stopListening(sid) }
         microphones = [:]
+        for reader in readings.keys { connection.library.forget(reader) }
+        readings = [:]
+    }
+
+    private func stopListening(_ sid: String) {
+        guard let stream = microphones[sid]?.stream, let handle = microphones[sid]?.handle else { return }
+        stream.close()
+        connection.library.forget(handle.id)
+        connection.figures.dropped(frames: stream.dropped)
+        microphones[sid]?.stream = nil
+        microphones[sid]?.handle = nil
+        microphones[sid]?.track = nil
     }
 }

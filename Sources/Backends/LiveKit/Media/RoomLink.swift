@@ -17,7 +17,7 @@ final class RoomLink {
         case trackHeard
         case personJoined(identity: String, kind: UInt32)
         case personLeft(identity: String, reason: UInt32)
-        case microphonePublished(identity: String, sid: String, publication: LiveKitHandle, hasPreconnectBuffer: Bool)
+        case microphonePublished(identity: String, sid: String, publication: LiveKitHandle)
         case microphoneUnpublished(identity: String, sid: String)
         case microphoneSubscribed(identity: String, track: LiveKitHandle)
         case textOpened(identity: String, topic: String, reader: LiveKitHandle, attributes: [String: String])
@@ -38,7 +38,6 @@ final class RoomLink {
     private static let connectTimeout: UInt64 = 5_000
     private static let microphone: UInt32 = 2
     private static let audio: UInt32 = 1
-    private static let preconnectBuffer: UInt32 = 6
 
     let library: LiveKitLibrary
     private let eventLoop: any EventLoop
@@ -216,9 +215,7 @@ final class RoomLink {
     private func microphone(_ identity: String, _ publication: FfiOwnedTrackPublication) -> Event? {
         let handle = LiveKitHandle(publication.handle)
         guard publication.info.kind == Self.audio, publication.info.source == Self.microphone else { return nil }
-        return .microphonePublished(
-            identity: identity, sid: publication.info.sid, publication: handle,
-            hasPreconnectBuffer: publication.info.audioFeatures.contains(Self.preconnectBuffer))
+        return .microphonePublished(identity: identity, sid: publication.info.sid, publication: handle)
     }
 
     /// Sends a request and hears of its answer on the event loop, as long as this link is there.

@@ -9,6 +9,8 @@ struct Transcription {
     enum Action: Equatable {
         /// A whole text of the caller; `isFinal` is the last of its segment.
         case callerText(segment: String, text: String, isFinal: Bool)
+        /// The whole text of a reply that is only written, as far as it is there.
+        case agentText(segment: String, text: String)
         case open(segment: String)
         case write(segment: String, index: UInt64, text: String)
         case close(segment: String)
@@ -26,6 +28,8 @@ struct Transcription {
     /// Segment ids of different owners of a session differ, because a client would append to what it has.
     private let prefix: String
     private var segment: Segment?
+    /// The reply that is only written, so far.
+    private var writing: (reply: ReplyNumber, text: String)?
     private var callerSegments = 1
     private var callerText = ""
 
@@ -41,15 +45,25 @@ struct Transcription {
             return [.callerText(segment: "SG_\(prefix)_u\(callerSegments)", text: text, isFinal: isFinal)]
         case .spoken(let sentence, let text, _): return speak(sentence, text)
         case .sentence(let sentence, let text, .completed): return speak(sentence, text)
+        case .sentence(let sentence, let text, .textOnly): return write(sentence.reply, text)
         case .agentStoppedSpeaking(let reply), .interrupted(let reply): return end(reply)
         default: return []
         }
     }
 
+    /// Nobody tells which sentence is the last, so every version is whole, as those of the caller are.
+    private mutating func write(_ reply: ReplyNumber, _ text: String) -> [Action] {
+        let whole = if let writing, writing.reply == reply { writing.text + " " + text } else { text }
+        writing = (reply, whole)
+        return [.agentText(segment: id(reply), text: whole)]
+    }
+
+    private func id(_ reply: ReplyNumber) -> String { "SG_\(prefix)_\(reply)" }
+
     private mutating func speak(_ sentence: SentenceID, _ text: String) -> [Action] {
         var actions: [Action] = []
         if let segment, segment.reply != sentence.reply { actions += end(segment.reply) }
-        var current = segment ?? Segment(reply: sentence.reply, id: "SG_\(prefix)_\(sentence.reply)")
+        var current = segment ?? Segment(reply: sentence.reply, id: id(sentence.reply))
         if segment == nil { actions.append(.open(segment: current.id)) }
         if current.sentence != sentence {
             if current.sentence != nil { current.written = "" }
