@@ -24,6 +24,7 @@ What happens is a line of JSON each, with `at`, the seconds of the system's mono
 import argparse
 import asyncio
 import json
+import logging
 import sys
 import threading
 import time
@@ -51,11 +52,13 @@ class Caller:
         self.room = rtc.Room()
         self.lines: list[np.ndarray] = []
         self.tasks: set[asyncio.Task] = set()
+        self.hearing: dict[str, asyncio.Task] = {}
 
-    def start(self, coroutine) -> None:
+    def start(self, coroutine) -> asyncio.Task:
         task = asyncio.create_task(coroutine)
         self.tasks.add(task)
         task.add_done_callback(self.ended)
+        return task
 
     def ended(self, task: asyncio.Task) -> None:
         self.tasks.discard(task)
@@ -66,6 +69,7 @@ class Caller:
         self.room.on("participant_connected", lambda who: self.seen("agent-joined", who))
         self.room.on("participant_disconnected", lambda who: self.seen("agent-left", who))
         self.room.on("track_subscribed", self.subscribed)
+        self.room.on("track_unsubscribed", self.unsubscribed)
         await self.room.connect(self.url, token)
         # Exact 10 ms frames go out at once; longer ones need a queue, which is never fuller than two because they are captured in real time.
         source = rtc.AudioSource(RATE, 1, queue_size_ms=0 if self.frame == 10 else 2 * self.frame)
@@ -84,28 +88,35 @@ class Caller:
 
     def subscribed(self, track, _publication, _who) -> None:
         if track.kind == rtc.TrackKind.KIND_AUDIO:
-            self.start(self.hear(track))
+            self.hearing[track.sid] = self.start(self.hear(track))
+
+    def unsubscribed(self, track, _publication, _who) -> None:
+        # The stream of a track that is gone delivers silence or nothing, and does not end.
+        if task := self.hearing.pop(track.sid, None):
+            task.cancel()
 
     async def hear(self, track) -> None:
         stream = rtc.AudioStream(track, sample_rate=RATE, num_channels=1, frame_size_ms=self.frame)
         last, heard, audible = 0.0, 0.0, False
-        async for event in stream:
-            now = time.monotonic()
-            if last == 0:
-                say("stream-begins", self.number, now)
-            last = now
-            if np.abs(np.frombuffer(event.frame.data, dtype=np.int16)).max(initial=0) > LOUDNESS:
-                if not audible:
-                    say("audible", self.number, now)
-                audible, heard = True, now
-            elif audible and now - heard > PAUSE:
-                audible = False
+        try:
+            async for event in stream:
+                now = time.monotonic()
+                if last == 0:
+                    say("stream-begins", self.number, now)
+                last = now
+                if np.abs(np.frombuffer(event.frame.data, dtype=np.int16)).max(initial=0) > LOUDNESS:
+                    if not audible:
+                        say("audible", self.number, now)
+                    audible, heard = True, now
+                elif audible and now - heard > PAUSE:
+                    audible = False
+                    say("silent", self.number, heard)
+        finally:
+            if audible:
                 say("silent", self.number, heard)
-        if audible:
-            say("silent", self.number, heard)
-        if last > 0:
-            say("stream-ends", self.number, last)
-        await stream.aclose()
+            if last > 0:
+                say("stream-ends", self.number, last)
+            await stream.aclose()
 
     async def speak(self, source: rtc.AudioSource) -> None:
         size = RATE * self.frame // 1000
@@ -191,6 +202,8 @@ def main() -> int:
     parser.add_argument("--url", required=True)
     parser.add_argument("--frame", type=int, default=10, help="milliseconds of the frames that are captured and heard")
     arguments = parser.parse_args()
+    # The stream of a track that is gone has no handle any more, of which the library warns.
+    logging.getLogger("livekit").setLevel(logging.ERROR)
     asyncio.run(Callers(arguments.url, arguments.frame).serve())
     return 0
 
