@@ -153,7 +153,7 @@ let services: [Target] = [
     module("ClusterSupport", "TestSupport/Cluster", ["HTTPClient", nioCore, nioPosix]),
     module("PlacementSimulation", "TestSupport/Placement", ["Placement", "Resilience"]),
     module("ParleyCommands", "Commands",
-           ["LiveKitProtocol", "WireCoding", "CallerSimulator", "ClusterSupport", "Placement", "PlacementSimulation", "ProviderSimulator", "TestAudio", "Migrations", "TenantDirectory", "PostgresClient", "RedisClient", "HTTPClient",
+           ["LiveKitProtocol", "LiveKitSimulator", "WireCoding", "CallerSimulator", "ClusterSupport", "Placement", "PlacementSimulation", "ProviderSimulator", "TestAudio", "Migrations", "TenantDirectory", "PostgresClient", "RedisClient", "HTTPClient",
             "SessionLog", "Conversation", "LocalProviders", "SpeechDetection", "Audio", "ServiceSupport", "Cryptography", "Telemetry",
             "Resilience", arguments, logging, yams, nioCore, nioPosix, protobuf]),
 ]

@@ -160,10 +160,14 @@ struct BenchSample: Sendable {
     let otherCore: CoreUsage?
 
     init(_ cluster: LocalCluster, _ options: BenchOptions) {
+        self.init(cluster, workerCore: options.workerCore, otherCore: options.otherCore)
+    }
+
+    init(_ cluster: LocalCluster, workerCore: Int, otherCore: Int) {
         worker = cluster.pid("media-worker-1").flatMap { ProcessUsage(pid: $0) }
         dispatcher = cluster.pid("dispatcher-1").flatMap { ProcessUsage(pid: $0) }
-        workerCore = CoreUsage(core: options.workerCore)
-        otherCore = CoreUsage(core: options.otherCore)
+        self.workerCore = CoreUsage(core: workerCore)
+        self.otherCore = CoreUsage(core: otherCore)
     }
 }
 

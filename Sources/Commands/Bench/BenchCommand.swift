@@ -9,10 +9,11 @@ struct BenchCommand: AsyncParsableCommand {
             Starts redis-server, session-store, one media-worker and dispatcher from the folder of this executable, and simulated \
             providers with fixed delays; the worker alone on one core, everything else on another. Callers speak synthesised \
             sentences in real time. Needs two cores that nobody else uses: a run says when its numbers are void.
-            'store' and 'archiver' need no callers: they write what conversations log.
+            'store' and 'archiver' need no callers: they write what conversations log. 'rooms' measures LiveKit rooms.
             """,
         subcommands: [
             BenchLatency.self, BenchBargeIn.self, BenchDensity.self, BenchSetup.self, BenchStore.self, BenchArchiver.self, BenchPlacement.self,
+            BenchRooms.self,
         ])
 }
 
