@@ -36,7 +36,7 @@ struct Testbed: Sendable {
         cluster = try await LocalCluster.start(Self.options(simulator))
     }
 
-    static func startSimulator() async throws -> ProviderSimulator {
+    static func startSimulator(_ change: (inout SimulatorConfiguration) -> Void = { _ in }) async throws -> ProviderSimulator {
         var configuration = SimulatorConfiguration()
         configuration.recognition.script = try lines.map { line in
             ScriptedUtterance(line, speechMilliseconds: Int(try CallerSpeech(line, voice: "rms").duration.milliseconds))
@@ -46,6 +46,7 @@ struct Testbed: Sendable {
                 "opening hours", answer: "Let me look. ", calls: [.init("look_up", #"{"topic": "hours"}"#)], afterCalls: "We open at nine."),
             LanguageRule("where am i", answer: "One moment. ", calls: [.init("locate", #"{"exactly": true}"#)], afterCalls: "You are there."),
         ]
+        change(&configuration)
         return try await ProviderSimulator.start(configuration)
     }
 

@@ -4,6 +4,7 @@ import NIOPosix
 import PipecatBackend
 import Synchronization
 import WebSocket
+import WireCoding
 
 /// A caller that sends exactly what a test wants and keeps what it is told.
 final class WireCaller: Sendable {
@@ -18,7 +19,12 @@ final class WireCaller: Sendable {
         /// `data.function_name`.
         var function: String
         var isFatal: Bool
+        /// With it the caller may come back; of `parley-resume` only.
+        var token: String?
     }
+
+    /// What messages and audio travel in.
+    enum Framing: Sendable { case protobuf, json }
 
     struct Heard: Sendable {
         var isOpen = false
@@ -29,12 +35,19 @@ final class WireCaller: Sendable {
     }
 
     private let eventLoop: any EventLoop
+    private let framing: Framing
     private let heard = Mutex(Heard())
+    /// What is still to be said, and the packets that have been sent.
+    private let mouth = Mutex((rest: [Int16](), sent: Int64(0)))
     private let socket = Mutex<NIOLoopBound<WebSocket>?>(nil)
 
     /// Starts to connect.
-    init(_ request: WebSocketRequest, on eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()) {
+    init(
+        _ request: WebSocketRequest, framing: Framing = .protobuf,
+        on eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    ) {
         self.eventLoop = eventLoop
+        self.framing = framing
         eventLoop.execute {
             // Bigger messages than the service takes can be sent; nobody pings, so that a test alone decides what is sent.
             let configuration = WebSocketConfiguration(
@@ -46,10 +59,11 @@ final class WireCaller: Sendable {
         }
     }
 
-    convenience init(_ url: WebSocketURL, key: String? = nil) {
+    convenience init(_ url: WebSocketURL, key: String? = nil, framing: Framing = .protobuf) {
         self.init(
             WebSocketRequest(
-                url, headers: key.map { [("Authorization", "Bearer \($0)")] } ?? [], connectDeadline: .seconds(20)))
+                url, headers: key.map { [("Authorization", "Bearer \($0)")] } ?? [], connectDeadline: .seconds(20)),
+            framing: framing)
     }
 
     // MARK: Doing
@@ -63,8 +77,10 @@ final class WireCaller: Sendable {
     func setReading(_ isReading: Bool) { perform { $0.setReading(isReading) } }
 
     func send(_ type: String, id: String? = nil, _ data: [String: Any] = [:]) {
+        let json = RTVIMessage(type: type, id: id, data: data).encode()
+        guard framing == .protobuf else { return send(text: String(buffer: json)) }
         var out = ByteBuffer()
-        PipecatFrame.encodeMessage(RTVIMessage(type: type, id: id, data: data).encode(), into: &out)
+        PipecatFrame.encodeMessage(json, into: &out)
         send(binary: out)
     }
 
@@ -72,19 +88,45 @@ final class WireCaller: Sendable {
 
     /// An audio frame of silence that claims a sample rate.
     func sendSilence(milliseconds: Int = 20, sampleRate: UInt32 = 16_000) {
-        var out = ByteBuffer()
-        PipecatFrame.encodeAudio(
-            [Int16](repeating: 0, count: milliseconds * 16).span, sampleRate: sampleRate, id: 1, into: &out)
-        send(binary: out)
+        send(samples: [Int16](repeating: 0, count: milliseconds * 16), sampleRate: sampleRate)
     }
 
-    /// Sends silence in real time from now on, as a caller does who listens.
+    private func send(samples: [Int16], sampleRate: UInt32 = 16_000) {
+        var out = ByteBuffer()
+        guard framing == .json else {
+            PipecatFrame.encodeAudio(samples.span, sampleRate: sampleRate, id: 1, into: &out)
+            return send(binary: out)
+        }
+        let audio = Base64.encode(samples.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] })
+        send("raw-audio", ["base64Audio": audio, "sampleRate": Int(sampleRate), "numChannels": 1])
+    }
+
+    /// Sends audio in real time from now on, as a caller does who listens: silence, but for what `say` is told.
     func keepListening() {
-        eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(100)) { task in
+        let begin = NIODeadline.now()
+        eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(20)) { task in
             if self.state.closure != nil { return task.cancel() }
-            self.sendSilence(milliseconds: 100)
+            for samples in self.due(after: (NIODeadline.now() - begin).nanoseconds) { self.send(samples: samples) }
         }
     }
+
+    /// Packets of 20 ms that are due so long after the first.
+    private func due(after nanoseconds: Int64) -> [[Int16]] {
+        let size = 320
+        return mouth.withLock { mouth in
+            var packets: [[Int16]] = []
+            while mouth.sent * 20_000_000 <= nanoseconds {
+                mouth.sent += 1
+                let speech = Array(mouth.rest.prefix(size))
+                mouth.rest.removeFirst(speech.count)
+                packets.append(speech + [Int16](repeating: 0, count: size - speech.count))
+            }
+            return packets
+        }
+    }
+
+    /// Says something after what is still being said; `keepListening` comes first.
+    func say(_ samples: [Int16]) { mouth.withLock { $0.rest += samples } }
 
     private func perform(_ body: @escaping @Sendable (WebSocket) -> Void) {
         eventLoop.execute {
@@ -129,15 +171,25 @@ final class WireCaller: Sendable {
         func received(binary: ByteBuffer, on socket: WebSocket) {
             switch try? PipecatFrame.decode(binary) {
             case .audio(let bytes, _, _): caller.heard.withLock { $0.samples += bytes.readableBytes / 2 }
-            case .message(let json):
-                guard let message = try? RTVIMessage.decode(Data(json.readableBytesView)) else { return }
-                let text = message.data["text"] as? String ?? message.data["error"] as? String ?? ""
-                let told = Told(
-                    type: message.type, id: message.id, text: text, call: message.data["tool_call_id"] as? String ?? "",
-                    function: message.data["function_name"] as? String ?? "", isFatal: message.data["fatal"] as? Bool ?? false)
-                caller.heard.withLock { $0.told.append(told) }
+            case .message(let json): told(json)
             default: break
             }
+        }
+
+        func received(text: ByteBuffer, on socket: WebSocket) { told(text) }
+
+        private func told(_ json: ByteBuffer) {
+            guard let message = try? RTVIMessage.decode(Data(json.readableBytesView)) else { return }
+            if message.type == "bot-tts-audio" {
+                let characters = (message.data["audio"] as? String)?.utf8.count ?? 0
+                return caller.heard.withLock { $0.samples += characters / 4 * 3 / 2 }
+            }
+            let text = message.data["text"] as? String ?? message.data["error"] as? String ?? ""
+            let told = Told(
+                type: message.type, id: message.id, text: text, call: message.data["tool_call_id"] as? String ?? "",
+                function: message.data["function_name"] as? String ?? "", isFatal: message.data["fatal"] as? Bool ?? false,
+                token: (message.data["d"] as? [String: Any])?["token"] as? String)
+            caller.heard.withLock { $0.told.append(told) }
         }
 
         func closed(_ socket: WebSocket, _ closure: WebSocketClosure) { caller.heard.withLock { $0.closure = closure } }

@@ -5,7 +5,7 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// A `livekit-server` of the test's own, on loopback addresses and free ports.
+/// A `livekit-server` of the test's own, on loopback addresses and free ports; or one that is there already.
 package final class RealLiveKitServer: Sendable {
     /// Where it was found on the PATH; nil on most machines.
     private static let executable: String? = {
@@ -21,9 +21,21 @@ package final class RealLiveKitServer: Sendable {
     package static let absence: String =
         "livekit-server is not on the PATH; nothing here was tested against a real server"
 
+    /// The server that `LIVEKIT_URL`, `LIVEKIT_API_KEY` and `LIVEKIT_API_SECRET` name, for tests that need no server of their own.
+    private static let named: LiveKitCredentials? = {
+        let environment = ProcessInfo.processInfo.environment
+        guard let url = environment["LIVEKIT_URL"], let key = environment["LIVEKIT_API_KEY"], let secret = environment["LIVEKIT_API_SECRET"]
+        else { return nil }
+        return try? LiveKitCredentials(url: url, apiKey: key, secret: Secret(secret))
+    }()
+
+    /// Whether there is a server that is named, or one can be started.
+    package static var isReachable: Bool { named != nil || isAvailable }
+
     package let credentials: LiveKitCredentials
-    private let folder: URL
-    private let process: ServerProcess
+    private let folder: URL?
+    /// Nil for a server that somebody else runs.
+    private let process: ServerProcess?
 
     package var url: String { credentials.url.webSocket }
     package var key: String { credentials.apiKey }
@@ -44,7 +56,13 @@ package final class RealLiveKitServer: Sendable {
         }
     }
 
-    /// Starts one and returns when it answers.
+    /// The server that is named, or else one that is started; what it has besides the caller's rooms is nobody's business.
+    package static func namedOrStarted() async throws -> RealLiveKitServer {
+        if let named { return RealLiveKitServer(named, nil, nil) }
+        return try await start()
+    }
+
+    /// Starts one and returns when it answers. It ends with this process at the latest.
     ///
     /// - Parameter webhooks: URLs that it sends events to.
     package static func start(webhooks: [String] = []) async throws -> RealLiveKitServer {
@@ -69,7 +87,7 @@ package final class RealLiveKitServer: Sendable {
         }
     }
 
-    private init(_ credentials: LiveKitCredentials, _ folder: URL, _ process: ServerProcess) {
+    private init(_ credentials: LiveKitCredentials, _ folder: URL?, _ process: ServerProcess?) {
         self.credentials = credentials
         self.folder = folder
         self.process = process
@@ -77,17 +95,18 @@ package final class RealLiveKitServer: Sendable {
 
     /// Ends it, gracefully for a second, and removes its files.
     package func stop() async {
-        await process.stop()
-        try? FileManager.default.removeItem(at: folder)
+        await process?.stop()
+        if let folder { try? FileManager.default.removeItem(at: folder) }
     }
 
     /// The end of what it has logged.
     package var log: String {
-        String((try? String(contentsOf: folder.appending(path: "livekit.log"), encoding: .utf8))?.suffix(4_000) ?? "")
+        guard let folder else { return "" }
+        return String((try? String(contentsOf: folder.appending(path: "livekit.log"), encoding: .utf8))?.suffix(4_000) ?? "")
     }
 
-    /// The process, for tests that pause or kill it.
-    package var processIdentifier: Int32 { process.identifier }
+    /// The process, for tests that pause or kill it; 0 for a server that somebody else runs.
+    package var processIdentifier: Int32 { process?.identifier ?? 0 }
 
     package struct Failure: Error, CustomStringConvertible {
         package let description: String
@@ -96,7 +115,7 @@ package final class RealLiveKitServer: Sendable {
     private func waitUntilReady() async throws {
         let api = LiveKitServerAPI(credentials, eventLoop: MultiThreadedEventLoopGroup.singleton.any())
         for _ in 0..<200 {
-            guard process.isRunning else { break }
+            guard process?.isRunning != false else { break }
             if (try? await api.listRooms()) != nil { return }
             try await Task.sleep(for: .milliseconds(50))
         }
@@ -141,8 +160,13 @@ package final class RealLiveKitServer: Sendable {
 
 /// A program that runs beside the test.
 private final class ServerProcess: Sendable {
+    /// Its standard input ends when this process does, even by SIGKILL; then it ends the program.
+    private static let reaping = #"read -r _ || kill -9 "$0" 2>/dev/null"#
+
     private let process: Mutex<Process>
     private let ended: AsyncStream<Void>
+    private let reaper: Mutex<Process>
+    private let reaperInput = Pipe()
     let identifier: Int32
 
     init(_ executable: String, _ arguments: [String], log: URL) throws {
@@ -158,6 +182,14 @@ private final class ServerProcess: Sendable {
         process.terminationHandler = { _ in continuation.finish() }
         try process.run()
         identifier = process.processIdentifier
+        let reaper = Process()
+        reaper.executableURL = URL(filePath: "/bin/sh")
+        reaper.arguments = ["-c", Self.reaping, "\(identifier)"]
+        reaper.standardInput = reaperInput
+        reaper.standardOutput = FileHandle.nullDevice
+        reaper.standardError = FileHandle.nullDevice
+        try reaper.run()
+        self.reaper = Mutex(reaper)
         self.process = Mutex(process)
         self.ended = ended
     }
@@ -165,6 +197,8 @@ private final class ServerProcess: Sendable {
     var isRunning: Bool { process.withLock { $0.isRunning } }
 
     func stop() async {
+        // With a line to read it leaves the number alone, which may be somebody else's by now.
+        defer { try? reaperInput.fileHandleForWriting.write(contentsOf: Data("done\n".utf8)) }
         guard isRunning else { return }
         kill(identifier, SIGTERM)
         await withTaskGroup(of: Void.self) { group in

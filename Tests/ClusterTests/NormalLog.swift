@@ -1,0 +1,51 @@
+import SessionLog
+
+/// What a conversation was, without what depends on time, on ids and on the way of the call: kinds of events in order with their texts.
+struct NormalLog: Equatable, CustomStringConvertible {
+    private(set) var lines: [String] = []
+
+    init(_ events: [Event]) {
+        for event in events {
+            guard let line = Self.line(event) else { continue }
+            // Keys come one by one or together.
+            if let last = lines.last, last.hasPrefix("keys "), line.hasPrefix("keys ") {
+                lines[lines.count - 1] = last + line.dropFirst(5)
+            } else {
+                lines.append(line)
+            }
+        }
+    }
+
+    var description: String { lines.joined(separator: "\n") }
+
+    /// Nil for measurements, for positions in audio, and for what is logged so that another worker can go on, which each way of a call needs
+    /// differently.
+    private static func line(_ event: Event) -> String? {
+        switch event.body {
+        case .opened(let opened): "opened \(opened.agent) \(opened.direction)"
+        case .claimed(let claimed): "claimed: \(claimed.reason)"
+        case .attached: "attached"
+        case .detached: "detached"
+        case .userTurn(let turn): "turn \(turn.turn) by \(turn.input): \(turn.text)"
+        case .replyStarted(let reply): "reply \(reply.reply) to \(reply.turn), \(reply.kind), by \(reply.languageModel)"
+        case .sentence(let sentence): "sentence \(sentence.reply).\(sentence.index): \(sentence.text)"
+        case .heard(let heard): outcome(heard)
+        case .toolCalled(let call): "tool \(call.name) \(call.arguments)"
+        case .toolReturned(let result): "tool \(result.outcome): \(result.content)"
+        case .handedOff(let hand): "handed from \(hand.from) to \(hand.to)"
+        case .slotFilled(let slot): "slot \(slot.record).\(slot.slot) = \(slot.value)"
+        case .flowMoved(let flow): "flow \(flow.flow) at \(flow.node)"
+        case .dtmf(let keys): "keys \(keys.digits)"
+        case .command(let command): "command \(command.kind)"
+        case .error(let error): "error \(error.component) \(error.code)"
+        case .closed(let closed): "closed: \(closed.reason)"
+        case .userPartial, .sentenceAudio, .replyWritten, .replyProgress, .latency, .usage, nil: nil
+        }
+    }
+
+    /// How much was heard of an interrupted reply is a matter of time.
+    private static func outcome(_ heard: Heard) -> String? {
+        if heard.complete { return "heard \(heard.reply): \(heard.text)" }
+        return heard.interrupted ? "interrupted \(heard.reply)" : nil
+    }
+}
