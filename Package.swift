@@ -219,7 +219,7 @@ let testTargets: [Target] = [
           ["LiveKitProtocol", "LiveKitSimulator", "SimulatedHTTP", "ParleyCommands", "WireCoding", "WebSocket", "HTTPClient", "Cryptography", "ServiceSupport", "Resilience", "Telemetry",
            arguments, protobuf, nioCore, nioPosix, nioHTTP1]),
     tests("CommandTests",
-          ["ParleyCommands", "CallerSimulator", "ClusterSupport", "ProviderSimulator", "PipecatBackend", "TestAudio", "Conversation", "Audio", "Resilience", nioCore, nioPosix]),
+          ["ParleyCommands", "CallerSimulator", "ClusterSupport", "ProviderSimulator", "PipecatBackend", "TestAudio", "Conversation", "Audio", "Resilience", nioCore, nioPosix, arguments]),
 ]
 
 let package = Package(
