@@ -72,7 +72,7 @@ extension ClientLibraryTests {
                 track.play([Int16](repeating: 3, count: 160).span)
                 #expect(track.waitingSamples == before + 160)
                 track.tick(Int64(frame) * 10 * Self.millisecond)
-                #expect([before, before + 160].contains(track.waitingSamples))
+                #expect((0...6).contains { track.waitingSamples == before + 160 - $0 * 160 })
             }
         }
     }

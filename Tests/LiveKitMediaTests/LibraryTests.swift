@@ -41,8 +41,8 @@ extension ClientLibraryTests {
             let library = try Client.library()
             let (handles, routes) = (LiveKitHandle.count, library.openRoutes)
             let requests: [FfiRequest.OneOf_Message] = [
-                // What must be set is not; there is no such thing.
-                .newAudioSource(.init()), .createAudioTrack(.with { $0.name = "x" }),
+                // There are no such things.
+                .newAudioStream(.with { $0.trackHandle = 1 << 60 }), .createAudioTrack(.with { $0.name = "x" }),
                 .setSubscribed(
                     .with {
                         $0.subscribe = true

@@ -1,4 +1,5 @@
 import BackendKit
+import Dispatch
 import Foundation
 import Logging
 import NIOCore
@@ -16,8 +17,16 @@ enum Client {
 
     private static let opened: Result<LiveKitLibrary, any Error> = Result {
         let library = try LiveKitLibrary.open(path: path, logger: logger)
-        // Its threads would not survive what the C library takes down at the end of the process.
-        atexit { try? Client.opened.get().close() }
+        // Its threads would not survive what the C library takes down at the end of the process. The thread that ends the process has no
+        // thread-local variables any more, which the library needs.
+        atexit {
+            let closed = DispatchSemaphore(value: 0)
+            Thread.detachNewThread {
+                try? Client.opened.get().close()
+                closed.signal()
+            }
+            closed.wait()
+        }
         return library
     }
 

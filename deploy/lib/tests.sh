@@ -62,14 +62,6 @@ prepare_python() {
     export PARLEY_TEST_PYTHON=$venv/bin/python
 }
 
-# build_example: docs/examples/backend is a package of its own, so that it can use only what is public. It shares the build folder and the versions
-# of the tests: what they have compiled is not compiled again.
-build_example() {
-    local example=$root/docs/examples/backend
-    cp "$root/Package.resolved" "$example/Package.resolved"
-    (cd "$root" && swift build --package-path "$example" --scratch-path "$root/.build")
-}
-
 # Returns the status of the tests.
 run_tests() {
     local folder status=0
@@ -86,8 +78,5 @@ run_tests() {
     step "Running the tests"
     expect_failure # its status is that of the tests
     (cd "$root" && swift test --no-parallel --skip-build "$@") || status=$?
-    [ "$status" -eq 0 ] || return "$status"
-    step "Building the example of a backend in a package of its own"
-    build_example || fail "docs/examples/backend does not build; the errors are above"
     return "$status"
 }
