@@ -25,6 +25,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import sys
 import threading
 import time
@@ -197,7 +198,7 @@ class Callers:
         await asyncio.gather(*(caller.leave() for caller in self.callers.values()), return_exceptions=True)
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", required=True)
     parser.add_argument("--frame", type=int, default=10, help="milliseconds of the frames that are captured and heard")
@@ -205,8 +206,10 @@ def main() -> int:
     # The stream of a track that is gone has no handle any more, of which the library warns.
     logging.getLogger("livekit").setLevel(logging.ERROR)
     asyncio.run(Callers(arguments.url, arguments.frame).serve())
-    return 0
+    # Threads of the library may still call into an interpreter that is being taken down, which ends in a panic.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
