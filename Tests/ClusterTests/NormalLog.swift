@@ -28,12 +28,11 @@ struct NormalLog: Equatable, CustomStringConvertible {
         return (replies.firstIndex(of: reply) ?? 0) + 1
     }
 
-    /// Nil for measurements, for positions in audio, and for what is logged so that another worker can go on, which each way of a call needs
-    /// differently.
+    /// Nil for measurements, for positions in audio, and for who has the session and what another worker needs to go on, which each way of a
+    /// call needs differently.
     private mutating func line(_ event: Event) -> String? {
         switch event.body {
         case .opened(let opened): "opened \(opened.agent) \(opened.direction)"
-        case .claimed(let claimed): "claimed: \(claimed.reason)"
         case .attached: "attached"
         case .detached: "detached"
         case .userTurn(let turn): "turn \(turn.turn) by \(turn.input): \(turn.text)"
@@ -49,7 +48,7 @@ struct NormalLog: Equatable, CustomStringConvertible {
         case .command(let command): "command \(command.kind)"
         case .error(let error): "error \(error.component) \(error.code)"
         case .closed(let closed): "closed: \(closed.reason)"
-        case .userPartial, .sentenceAudio, .replyWritten, .replyProgress, .latency, .usage, nil: nil
+        case .claimed, .userPartial, .sentenceAudio, .replyWritten, .replyProgress, .latency, .usage, nil: nil
         }
     }
 
