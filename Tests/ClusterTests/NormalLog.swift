@@ -4,9 +4,12 @@ import SessionLog
 struct NormalLog: Equatable, CustomStringConvertible {
     private(set) var lines: [String] = []
 
+    /// Replies in the order in which they began: numbers are also given to drafts that nobody hears.
+    private var replies: [UInt32] = []
+
     init(_ events: [Event]) {
         for event in events {
-            guard let line = Self.line(event) else { continue }
+            guard let line = line(event) else { continue }
             // Keys come one by one or together.
             if let last = lines.last, last.hasPrefix("keys "), line.hasPrefix("keys ") {
                 lines[lines.count - 1] = last + line.dropFirst(5)
@@ -18,17 +21,23 @@ struct NormalLog: Equatable, CustomStringConvertible {
 
     var description: String { lines.joined(separator: "\n") }
 
-    /// Nil for measurements, for positions in audio, and for what is logged so that another worker can go on, which each way of a call needs
-    /// differently.
-    private static func line(_ event: Event) -> String? {
+    static func == (left: NormalLog, right: NormalLog) -> Bool { left.lines == right.lines }
+
+    private mutating func number(_ reply: UInt32) -> Int {
+        if !replies.contains(reply) { replies.append(reply) }
+        return (replies.firstIndex(of: reply) ?? 0) + 1
+    }
+
+    /// Nil for measurements, for positions in audio, and for who has the session and what another worker needs to go on, which each way of a
+    /// call needs differently.
+    private mutating func line(_ event: Event) -> String? {
         switch event.body {
         case .opened(let opened): "opened \(opened.agent) \(opened.direction)"
-        case .claimed(let claimed): "claimed: \(claimed.reason)"
         case .attached: "attached"
         case .detached: "detached"
         case .userTurn(let turn): "turn \(turn.turn) by \(turn.input): \(turn.text)"
-        case .replyStarted(let reply): "reply \(reply.reply) to \(reply.turn), \(reply.kind), by \(reply.languageModel)"
-        case .sentence(let sentence): "sentence \(sentence.reply).\(sentence.index): \(sentence.text)"
+        case .replyStarted(let reply): "reply \(number(reply.reply)) to \(reply.turn), \(reply.kind), by \(reply.languageModel)"
+        case .sentence(let sentence): "sentence \(number(sentence.reply)).\(sentence.index): \(sentence.text)"
         case .heard(let heard): outcome(heard)
         case .toolCalled(let call): "tool \(call.name) \(call.arguments)"
         case .toolReturned(let result): "tool \(result.outcome): \(result.content)"
@@ -39,13 +48,13 @@ struct NormalLog: Equatable, CustomStringConvertible {
         case .command(let command): "command \(command.kind)"
         case .error(let error): "error \(error.component) \(error.code)"
         case .closed(let closed): "closed: \(closed.reason)"
-        case .userPartial, .sentenceAudio, .replyWritten, .replyProgress, .latency, .usage, nil: nil
+        case .claimed, .userPartial, .sentenceAudio, .replyWritten, .replyProgress, .latency, .usage, nil: nil
         }
     }
 
     /// How much was heard of an interrupted reply is a matter of time.
-    private static func outcome(_ heard: Heard) -> String? {
-        if heard.complete { return "heard \(heard.reply): \(heard.text)" }
-        return heard.interrupted ? "interrupted \(heard.reply)" : nil
+    private mutating func outcome(_ heard: Heard) -> String? {
+        if heard.complete { return "heard \(number(heard.reply)): \(heard.text)" }
+        return heard.interrupted ? "interrupted \(number(heard.reply))" : nil
     }
 }

@@ -56,7 +56,7 @@ struct RoomBed: Sendable {
         options.agents["host.yaml"] = agent("host", greeting: "Hello, this is the host.", more: ["tools:", "  - name: stock_level", "    description: How many there are."])
         options.agents["silent.yaml"] = agent("silent")
         options.agents["idler.yaml"] = agent("idler", greeting: "Hello, this is the idler.", idleSeconds: 2)
-        options.agents["misled.yaml"] = agent("misled", more: ["backend:", "  use: livekit", "  folow: active-speaker"])
+        options.agents["misled.yaml"] = agent("misled", more: ["backend:", "  use: livekit", "  options:", "    folow: active-speaker"])
         if let livekit {
             options.environment.merge([
                 "PARLEY_BACKENDS": "pipecat,rtvi,livekit", "LIVEKIT_URL": livekit.url, "LIVEKIT_API_KEY": livekit.key,

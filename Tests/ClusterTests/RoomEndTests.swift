@@ -6,9 +6,9 @@ import Testing
 extension ClusterTests {
     /// How calls in LiveKit rooms end, and calls that do not begin.
     @Suite(.enabled(if: RoomBed.isAvailable, RoomBed.absence)) struct RoomEndTests {
-        /// A call that was greeted; `body` ends it, then the agent leaves and the log is closed.
+        /// A call that was greeted; `body` ends it, then the agent leaves and the log is closed, with this in its detail.
         private func end(
-            _ reason: String, _ body: (RoomBed, RoomCallers, _ room: String, _ session: String) async throws -> Void
+            _ detail: String, _ body: (RoomBed, RoomCallers, _ room: String, _ session: String) async throws -> Void
         ) async throws {
             let bed = try await RoomBed.shared()
             let callers = try bed.callers()
@@ -19,16 +19,16 @@ extension ClusterTests {
             try await callers.finished(1)
             try await body(bed, callers, room, session)
             let log = try await SessionLogs.whole(session, in: bed.cluster)
-            #expect(log.closing?.reason == reason, "\(NormalLog(log))")
+            #expect(log.closing?.reason == "client_disconnected" && log.closing?.detail.contains(detail) == true, "\(NormalLog(log))")
             try await eventually("the agent has left") { (try? await bed.agents(in: room)) == [] }
         }
 
         @Test func theCallerLeaves() async throws {
-            try await end("client_disconnected") { _, callers, _, _ in try callers.tell("leave") }
+            try await end("left the room") { _, callers, _, _ in try callers.tell("leave") }
         }
 
         @Test func theAPIEndsIt() async throws {
-            try await end("client_disconnected") { bed, callers, _, session in
+            try await end("ended by the API") { bed, callers, _, session in
                 let url = bed.cluster.url() + "/v1/sessions/\(session)"
                 #expect(try await API.send("DELETE", url, key: nil).status == 401)
                 #expect(try await API.send("DELETE", url, key: LocalCluster.apiKey).status == 202)
@@ -37,14 +37,14 @@ extension ClusterTests {
         }
 
         @Test func theRoomIsDeleted() async throws {
-            try await end("failed") { bed, callers, room, _ in
+            try await end("the room was closed") { bed, callers, room, _ in
                 try await bed.api.deleteRoom(room)
                 try await callers.event("disconnected")
             }
         }
 
         @Test func theAgentIsRemoved() async throws {
-            try await end("failed") { bed, callers, room, _ in
+            try await end("the agent was removed") { bed, callers, room, _ in
                 let agent = try #require(try await bed.agents(in: room).first)
                 try await bed.api.removeParticipant(agent, room: room)
                 try await callers.event("left")
@@ -52,7 +52,7 @@ extension ClusterTests {
         }
 
         @Test func aCallerWhoComesBackIsAnswered() async throws {
-            try await end("client_disconnected") { bed, callers, room, session in
+            try await end("left the room") { bed, callers, room, session in
                 // As a page that is loaded again: the new connection puts the old one out.
                 try await callers.join(room, "again", identity: "caller")
                 try await callers.event("disconnected")
