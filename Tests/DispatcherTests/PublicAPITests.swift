@@ -13,9 +13,10 @@ import Testing
                 "POST", "/v1/connect", body: #"{"agent":"tea","parameters":{"a":"b"}}"#)
             #expect(answer.status == 200)
             #expect(answer.headers.header("content-type") == "application/json")
+            let base = "ws://127.0.0.1:\(dispatcher.port)"
             #expect(
                 answer.text
-                    == #"{"expires_in_seconds":60,"token":"pct_1","url":"ws://127.0.0.1:\#(dispatcher.port)/v1/ws?token=pct_1"}"#
+                    == #"{"expires_in_seconds":60,"token":"pct_1","url":"\#(base)/v1/ws?token=pct_1","urls":["\#(base)/v1/ws?token=pct_1","\#(base)/ws-client?token=pct_1"]}"#
             )
             #expect(try await cluster.tokens.redeem("pct_1").parameters == ["a": "b"])
         }
