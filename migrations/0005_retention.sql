@@ -1,8 +1,19 @@
 -- Conversations whose backend keeps what is said for a shorter time than the database keeps months.
 
 ALTER TABLE parley.conversations ADD COLUMN retention_days bigint, ADD COLUMN forgotten_at timestamptz;
-COMMENT ON COLUMN parley.conversations.retention_days IS 'What was said is deleted so many days after the conversation was opened; NULL keeps it as long as the month.';
-COMMENT ON COLUMN parley.conversations.forgotten_at IS 'When what was said was deleted; NULL while it is there.';
+-- Partitions to come take their comments from the table, those that are there do not.
+DO $$
+DECLARE
+    target regclass;
+BEGIN
+    FOR target IN
+        SELECT 'parley.conversations'::regclass UNION ALL SELECT inhrelid FROM pg_inherits WHERE inhparent = 'parley.conversations'::regclass
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN %s.retention_days IS %L', target,
+            'What was said is deleted so many days after the conversation was opened; NULL keeps it as long as the month.');
+        EXECUTE format('COMMENT ON COLUMN %s.forgotten_at IS %L', target, 'When what was said was deleted; NULL while it is there.');
+    END LOOP;
+END $$;
 
 CREATE INDEX conversations_retention ON parley.conversations (opened_at) WHERE retention_days IS NOT NULL AND forgotten_at IS NULL;
 
