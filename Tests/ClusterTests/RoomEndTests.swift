@@ -19,7 +19,8 @@ extension ClusterTests {
             try await callers.finished(1)
             try await body(bed, callers, room, session)
             let log = try await SessionLogs.whole(session, in: bed.cluster)
-            #expect(log.closing?.reason == "client_disconnected" && log.closing?.detail.contains(detail) == true, "\(NormalLog(log))")
+            #expect(log.closing?.reason == "client_disconnected", "\(NormalLog(log))")
+            #expect(log.closing?.detail.contains(detail) == true, "\(log.closing?.detail ?? "nothing")")
             try await eventually("the agent has left") { (try? await bed.agents(in: room)) == [] }
         }
 

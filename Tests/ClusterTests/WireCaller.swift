@@ -166,7 +166,11 @@ final class WireCaller: Sendable {
         let caller: WireCaller
         init(caller: WireCaller) { self.caller = caller }
 
-        func opened(_ socket: WebSocket) { caller.heard.withLock { $0.isOpen = true } }
+        func opened(_ socket: WebSocket) {
+            // Two seconds of audio: the kernel would take minutes of it from a caller who does not read.
+            socket.limitReceiveBuffer(bytes: 64 << 10)
+            caller.heard.withLock { $0.isOpen = true }
+        }
 
         func received(binary: ByteBuffer, on socket: WebSocket) {
             switch try? PipecatFrame.decode(binary) {

@@ -102,6 +102,11 @@ package final class WebSocket {
         try? channel?.syncOptions?.setOption(.autoRead, value: enabled)
     }
 
+    /// Keeps the kernel from taking more and more while nothing is read. For tests and simulators.
+    package func limitReceiveBuffer(bytes: Int) {
+        try? channel?.syncOptions?.setOption(.socketOption(.so_rcvbuf), value: ChannelOptions.Types.SocketOption.Value(bytes))
+    }
+
     private func send(_ opcode: WebSocketFrameWriter.Opcode, capacity: Int, _ body: (inout ByteBuffer) -> Void) -> Bool
     {
         eventLoop.preconditionInEventLoop()

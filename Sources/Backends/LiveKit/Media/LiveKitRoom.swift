@@ -191,7 +191,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         }
         guard let person, wasFollowed else { return }
         guard people.followed.isEmpty else { return peopleChanged() }
-        guard RoomPeople.mayReturn(reason, isPhone: person.isPhone) else { return session?.callerLeft("left the room") ?? () }
+        guard RoomPeople.mayReturn(reason, isPhone: person.isPhone) else { return session?.callerLeft(RoomPeople.departure(reason)) ?? () }
         isAway = true
         session?.callerAway("lost the connection to the room")
     }
@@ -207,7 +207,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
             leave()
             session?.evicted("another agent is in the room under this identity")
         case 4: failed("the agent was removed from the room", isFinal: true)
-        case 5, 10: failed("the room was closed", isFinal: true)
+        case 5, 10: failed(RoomPeople.departure(reason), isFinal: true)
         default: failed("the room is lost (reason \(reason))", isFinal: false)
         }
     }

@@ -62,6 +62,9 @@ struct RoomPeople {
     func isFollowed(_ identity: String) -> Bool { followed.contains { $0.identity == identity } }
     func isPerson(_ identity: String) -> Bool { people.contains { $0.identity == identity } }
 
+    /// What the end of a call says of this reason. When a room is deleted or closed, its people may be told of before the agent is.
+    static func departure(_ reason: UInt32) -> String { reason == 5 || reason == 10 ? "the room was closed" : "left the room" }
+
     /// Whether a person who has left with this reason may come back.
     static func mayReturn(_ reason: UInt32, isPhone: Bool) -> Bool { !isPhone && !finalReasons.contains(reason) }
 }
