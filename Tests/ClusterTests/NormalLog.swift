@@ -6,8 +6,11 @@ struct NormalLog: Equatable, CustomStringConvertible {
 
     /// Replies in the order in which they began: numbers are also given to drafts that nobody hears.
     private var replies: [UInt32] = []
+    /// What came of tool calls; when is a matter of time.
+    private var results: [String: String] = [:]
 
     init(_ events: [Event]) {
+        for case .toolReturned(let result) in events.compactMap(\.body) { results[result.call] = "\(result.outcome), \(result.content)" }
         for event in events {
             guard let line = line(event) else { continue }
             // Keys come one by one or together.
@@ -39,8 +42,7 @@ struct NormalLog: Equatable, CustomStringConvertible {
         case .replyStarted(let reply): "reply \(number(reply.reply)) to \(reply.turn), \(reply.kind), by \(reply.languageModel)"
         case .sentence(let sentence): "sentence \(number(sentence.reply)).\(sentence.index): \(sentence.text)"
         case .heard(let heard): outcome(heard)
-        case .toolCalled(let call): "tool \(call.name) \(call.arguments)"
-        case .toolReturned(let result): "tool \(result.outcome): \(result.content)"
+        case .toolCalled(let call): "tool \(call.name) \(call.arguments): \(results[call.call] ?? "no result")"
         case .handedOff(let hand): "handed from \(hand.from) to \(hand.to)"
         case .slotFilled(let slot): "slot \(slot.record).\(slot.slot) = \(slot.value)"
         case .flowMoved(let flow): "flow \(flow.flow) at \(flow.node)"
@@ -48,7 +50,7 @@ struct NormalLog: Equatable, CustomStringConvertible {
         case .command(let command): "command \(command.kind)"
         case .error(let error): "error \(error.component) \(error.code)"
         case .closed(let closed): "closed: \(closed.reason)"
-        case .claimed, .userPartial, .sentenceAudio, .replyWritten, .replyProgress, .latency, .usage, nil: nil
+        case .claimed, .toolReturned, .userPartial, .sentenceAudio, .replyWritten, .replyProgress, .latency, .usage, nil: nil
         }
     }
 

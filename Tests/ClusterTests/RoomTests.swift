@@ -177,7 +177,7 @@ extension ClusterTests {
             for (name, _) in rooms { try await callers.finished(2, name) }
             for session in sessions {
                 let log = try await SessionLogs.events(of: session, in: bed.cluster, when: "two replies") { $0.heard.count >= 2 }
-                #expect(log.turns.map(\.text) == [Testbed.lines[0]] && log.heard.allSatisfy(\.complete))
+                #expect(log.turns.map(\.text) == [Testbed.lines[0]] && log.heard.allSatisfy(\.complete), "\(NormalLog(log))")
             }
             for (name, _) in rooms { try callers.tell("leave", name) }
             for session in sessions {
