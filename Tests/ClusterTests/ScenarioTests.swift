@@ -43,7 +43,7 @@ struct CallScenario: Sendable, CustomTestStringConvertible {
         CallScenario(
             name: "greet and answer",
             steps: [.replies(1), .say(Testbed.lines[0]), .replies(2), .say(Testbed.lines[1]), .replies(3), .leave],
-            expected: ["heard 1: Hello, this is the host.", "heard 3: Nice to meet you, which company are you with?", "closed: client_disconnected"]),
+            expected: ["heard 1: Hello, this is the host.", "reply 2 to 1, replyAnswer, by openai/gpt-4o-mini", "heard 3: Nice to meet you, which company are you with?", "closed: client_disconnected"]),
         CallScenario(
             name: "barge-in", steps: [.replies(1), .say(story), .audible(2), .say(Testbed.lines[0]), .replies(3), .leave],
             expected: ["interrupted 2", "heard 3: Nice to meet you, which company are you with?"]),

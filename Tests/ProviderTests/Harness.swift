@@ -1,6 +1,7 @@
 import Conversation
 import NIOCore
 import ProviderSimulator
+import Synchronization
 
 @testable import AnthropicProvider
 @testable import CartesiaProvider
@@ -33,12 +34,19 @@ func makeRegistry() -> ProviderRegistry {
 
 /// Events in their order, with a place on the loop for what makes them.
 final class EventLog<Event: Sendable>: Sendable {
+    private let added = Atomic(0)
     private let stream: AsyncStream<Event>
     private let continuation: AsyncStream<Event>.Continuation
 
     init() { (stream, continuation) = AsyncStream.makeStream() }
 
-    func add(_ event: Event) { continuation.yield(event) }
+    /// Events so far, collected or not.
+    var count: Int { added.load(ordering: .relaxed) }
+
+    func add(_ event: Event) {
+        added.add(1, ordering: .relaxed)
+        continuation.yield(event)
+    }
 
     /// All events up to the first that `isLast` says.
     func collect(until isLast: (Event) -> Bool) async -> [Event] {
@@ -57,7 +65,8 @@ final class OnLoop<Value>: Sendable {
 
     init() { box = .makeEmptyBox(valueType: Value.self, eventLoop: loop) }
 
-    func run(_ body: @escaping @Sendable (inout Value?) -> Void) async throws {
+    @discardableResult
+    func run<Result: Sendable>(_ body: @escaping @Sendable (inout Value?) -> Result) async throws -> Result {
         try await loop.submit { body(&self.box.value) }.get()
     }
 }

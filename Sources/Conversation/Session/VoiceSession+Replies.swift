@@ -26,8 +26,7 @@ extension VoiceSession {
         } else {
             var reply = makeReply(.greeting, turn: 0, phase: .committed, basis: "")
             reply.interruptible = greeting.interruptible
-            open(reply)
-            generate(reply.number)
+            openGenerated(reply)
         }
     }
 
@@ -49,8 +48,7 @@ extension VoiceSession {
         reply.latency.speechEnd = speechEnd
         reply.latency.mark(.endOfTurn, at: clock)
         if lastFinalAt > 0 { reply.latency.mark(.finalTranscript, at: lastFinalAt) }
-        open(reply)
-        generate(reply.number)
+        openGenerated(reply)
     }
 
     /// A committed reply begins: log it and announce it.
@@ -59,6 +57,14 @@ extension VoiceSession {
         if !reply.isTextOnly { playout.begin(reply.number) }
         logStart(reply)
         port.notify(.agentThinking(reply.number))
+    }
+
+    /// A committed reply that a language model writes.
+    private func openGenerated(_ reply: Reply) {
+        var reply = reply
+        reply.model = providers.languageModel.models[0].name
+        open(reply)
+        generate(reply.number)
     }
 
     private func logStart(_ reply: Reply) {
