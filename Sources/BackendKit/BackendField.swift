@@ -47,7 +47,7 @@ public struct BackendField: Sendable, Hashable {
         case .integer(let range): "whole number \(range.lowerBound)...\(range.upperBound)"
         case .number(let range): "number \(range.lowerBound)...\(range.upperBound)"
         case .flag: "true or false"
-        case .choice(let names): names.joined(separator: " or ")
+        case .choice(let names): names.map { $0.isEmpty ? "nothing" : $0 }.joined(separator: " or ")
         case .list: "texts separated by commas"
         }
     }

@@ -19,11 +19,14 @@ public protocol ClientCodec: Sendable {
     mutating func encode(_ notice: ClientNotice) -> [WireMessage]
     /// The client must flush what it has not played; nil where it cannot.
     mutating func interruption() -> WireMessage?
+    /// `interruption()` says no more than that. False where the client takes it for an interruption by the caller: then it comes at those only.
+    var dropsQuietly: Bool { get }
 }
 
 extension ClientCodec {
     public var audioIsText: Bool { false }
     public var audioOverhead: Int { 64 }
+    public var dropsQuietly: Bool { true }
 }
 
 /// A WebSocket message.
@@ -44,6 +47,8 @@ public enum ClientMessage: Sendable {
     case input(ClientInput)
     /// Send this back at once.
     case answer(WireMessage)
+    /// What another worker must know of the client has changed: `record` goes into the log again.
+    case recordChanged
     /// The client has broken the protocol: say why and close.
     case violation(String)
 }

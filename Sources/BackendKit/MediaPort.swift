@@ -8,6 +8,8 @@ public protocol MediaPort: AnyObject, Sendable {
     var untaken: SessionTime { get }
     /// The caller must stop hearing this reply and earlier ones at once; overtakes audio. `heard`: what of it counts as heard.
     func clear(reply: ReplyNumber, heard: SessionTime)
+    /// The client can be told to `clear` without taking that for an interruption. Where it cannot, an agent that only pauses lets it play what it has.
+    var dropsQuietly: Bool { get }
     /// Tells the client what happens, in the backend's own way; in order with the audio.
     func notify(_ notice: ClientNotice)
     /// Number of the caller's message that was handled last; 0 where messages have none.
@@ -24,4 +26,8 @@ public protocol MediaPort: AnyObject, Sendable {
     func flush()
     /// Positions reported by the backend are exact (it has marks).
     var hasMarks: Bool { get }
+}
+
+extension MediaPort {
+    public var dropsQuietly: Bool { true }
 }

@@ -77,6 +77,7 @@ extension ClusterTests {
         @Test(arguments: [
             (#"{"backend": "livekit", "agent": "host"}"#, "name the room"), (#"{"backend": "livekit", "agent": "nobody", "room": "r"}"#, "nobody"),
             (#"{"backend": "livekit", "agent": "host", "room": "r", "color": "red"}"#, "color"),
+            (#"{"backend": "livekit", "agent": "host", "room": "r", "parameters": {"n": 1}}"#, "object of texts"),
             (#"{"backend": "telepathy", "agent": "host", "room": "r"}"#, "telepathy"), (#"{"backend": "pipecat", "agent": "host"}"#, "when a caller connects"),
         ])
         func aBadRequestIsExplained(body: String, part: String) async throws {

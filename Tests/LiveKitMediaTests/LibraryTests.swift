@@ -1,5 +1,8 @@
 import Foundation
+import NIOCore
+import NIOEmbedded
 import SwiftProtobuf
+import Synchronization
 import Testing
 
 @testable import LiveKitMedia
@@ -39,6 +42,7 @@ extension ClientLibraryTests {
 
         @Test func whatTheLibraryDoesNotUnderstandIsAnError() throws {
             let library = try Client.library()
+            let loop = NIOAsyncTestingEventLoop()
             let (handles, routes) = (LiveKitHandle.count, library.openRoutes)
             let requests: [FfiRequest.OneOf_Message] = [
                 // There are no such things.
@@ -52,9 +56,30 @@ extension ClientLibraryTests {
             for request in requests {
                 let error = #expect(throws: LiveKitError.self) { try library.request(request) }
                 #expect(error?.code == .request)
-                #expect(throws: LiveKitError.self) { try library.call({ _ in request }, { _ in Issue.record("answered") }) }
+                #expect(throws: LiveKitError.self) { try library.call(on: loop, { _ in request }, { _ in Issue.record("answered") }) }
             }
             #expect(LiveKitHandle.count == handles && library.openRoutes == routes)
+        }
+
+        @Test func aRequestThatIsNotAnsweredIsGivenUpAtItsDeadline() async throws {
+            let library = try Client.library()
+            let source = try SilentSource(library)
+            let routes = library.openRoutes
+            let loop = NIOAsyncTestingEventLoop()
+            let problems = Mutex<[LiveKitError?]>([])
+            try library.call(on: loop, within: .seconds(3), { _ in source.capture(answering: SilentSource.nobody) }) { answer in
+                let problem: LiveKitError? = if case .failure(let error) = answer { error } else { nil }
+                problems.withLock { $0.append(problem) }
+            }
+            await loop.advanceTime(by: .milliseconds(2_999))
+            #expect(problems.withLock { $0 }.isEmpty)
+            #expect(library.openRoutes == routes + 1)
+            await loop.advanceTime(by: .seconds(1))
+            let late = LiveKitError(.late, "the client library has not answered within 3 s")
+            #expect(problems.withLock { $0 } == [late])
+            #expect(library.openRoutes == routes)
+            await loop.advanceTime(by: .seconds(60))
+            #expect(problems.withLock { $0 }.count == 1)
         }
 
         // MARK: The library's own resampler
@@ -101,9 +126,10 @@ extension ClientLibraryTests {
 
         @Test func tracksThatAreDroppedLeaveNothing() async throws {
             let library = try Client.library()
+            let loop = NIOAsyncTestingEventLoop()
             let (handles, routes) = (LiveKitHandle.count, library.openRoutes)
             for round in 0..<300 {
-                let track = try AgentTrack(library: library, name: "track \(round)")
+                let track = try AgentTrack(library: library, on: loop, name: "track \(round)")
                 #expect(LiveKitHandle.count == handles + 2)
                 track.tick(0)
             }

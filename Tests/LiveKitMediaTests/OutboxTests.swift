@@ -14,47 +14,19 @@ extension ClientLibraryTests {
             let outbox: Outbox
             var sent: [String] = []
             var isEmpty = false
-            private let source: LiveKitHandle
-            private let silence = UnsafeMutablePointer<Int16>.allocate(capacity: 160)
+            private let source: SilentSource
 
             init() throws {
                 library = try Client.library()
                 outbox = Outbox(library: library, on: loop, logger: Client.logger)
-                silence.initialize(repeating: 0, count: 160)
-                source = LiveKitHandle(
-                    try library.request(
-                        .newAudioSource(
-                            .with {
-                                $0.type = 0
-                                $0.options = .with {
-                                    $0.echoCancellation = false
-                                    $0.noiseSuppression = false
-                                    $0.autoGainControl = false
-                                }
-                                $0.sampleRate = 16_000
-                                $0.numChannels = 1
-                                $0.queueSizeMs = 0
-                            })
-                    ).newAudioSource.source.handle)
+                source = try SilentSource(library)
             }
-
-            deinit { silence.deallocate() }
 
             /// `isAnswered`: else the answer goes to a number that nobody waits for.
             func send(_ name: String, replacing key: String? = nil, isAnswered: Bool = true, isUnderstood: Bool = true) {
                 outbox.send(replacing: key) { [self] number in
                     sent.append(name)
-                    return .captureAudioFrame(
-                        .with {
-                            $0.sourceHandle = isUnderstood ? source.id : 1 << 60
-                            $0.requestAsyncID = isAnswered ? number : 1 << 60
-                            $0.buffer = .with {
-                                $0.dataPtr = UInt64(UInt(bitPattern: silence))
-                                $0.numChannels = 1
-                                $0.sampleRate = 16_000
-                                $0.samplesPerChannel = 160
-                            }
-                        })
+                    return source.capture(answering: isAnswered ? number : SilentSource.nobody, isUnderstood: isUnderstood)
                 }
             }
 

@@ -4,6 +4,7 @@ import Foundation
 import Logging
 import NIOCore
 import NIOPosix
+import SwiftProtobuf
 import Testing
 
 @testable import LiveKitMedia
@@ -89,6 +90,48 @@ final class RefusingServer {
     }
 
     func close() async throws { try await channel.close() }
+}
+
+/// A source of audio, with which the library answers requests without a room.
+final class SilentSource: @unchecked Sendable {
+    /// A number that no request has: an answer to it reaches nobody.
+    static let nobody: UInt64 = 1 << 60
+
+    private let handle: LiveKitHandle
+    private let silence = UnsafeMutablePointer<Int16>.allocate(capacity: AgentTrack.frameSamples)
+
+    init(_ library: LiveKitLibrary) throws {
+        silence.initialize(repeating: 0, count: AgentTrack.frameSamples)
+        let request = FfiNewAudioSourceRequest.with {
+            $0.type = 0
+            $0.options = .with {
+                $0.echoCancellation = false
+                $0.noiseSuppression = false
+                $0.autoGainControl = false
+            }
+            $0.sampleRate = AgentTrack.sampleRate
+            $0.numChannels = 1
+            $0.queueSizeMs = 0
+        }
+        handle = LiveKitHandle(try library.request(.newAudioSource(request)).newAudioSource.source.handle)
+    }
+
+    deinit { silence.deallocate() }
+
+    /// Sends 10 ms of silence; the answer has this number. `isUnderstood`: else there is no such source.
+    func capture(answering number: UInt64, isUnderstood: Bool = true) -> FfiRequest.OneOf_Message {
+        .captureAudioFrame(
+            .with {
+                $0.sourceHandle = isUnderstood ? handle.id : 1 << 60
+                $0.requestAsyncID = number
+                $0.buffer = .with {
+                    $0.dataPtr = UInt64(UInt(bitPattern: silence))
+                    $0.numChannels = 1
+                    $0.sampleRate = AgentTrack.sampleRate
+                    $0.samplesPerChannel = UInt32(AgentTrack.frameSamples)
+                }
+            })
+    }
 }
 
 /// A port of this machine where nobody listens.

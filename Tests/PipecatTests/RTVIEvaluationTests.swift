@@ -22,7 +22,8 @@ import Testing
     @Test func reportsSayAsMuchAsIsAskedFor() throws {
         var peer = RTVIPeer(.json, evaluates: true)
         let configuration = #"{"function_call_report_level":{"*":"full","hidden":"disabled"},"vad_user_speaking":true}"#
-        #expect(send(&peer, "eval-configure", configuration).isEmpty)
+        let configured = send(&peer, "eval-configure", configuration)
+        #expect(configured.isEmpty && configured.records == 1)
         let begins: [RTVIMessage] = try peer.told(.toolStarted(name: "f", call: "c", arguments: #"{"a":1}"#))
         #expect(begins.last?.data["arguments"] as? [String: Int] == ["a": 1])
         let ends: [RTVIMessage] = try peer.told(.toolEnded(name: "f", call: "c", cancelled: false, result: "plain"))
@@ -33,6 +34,43 @@ import Testing
         #expect(voice.map(\.type) == ["vad-user-started-speaking", "user-started-speaking"])
         #expect(send(&peer, "eval-configure", #"{"function_call_report_level":{"*":"loud"}}"#).error?.contains("one of disabled, none") == true)
         #expect(send(&peer, "eval-configure", #"{"llm_markers":true}"#).error?.contains("markers") == true)
+        let long = String(repeating: "f", count: 129)
+        #expect(send(&peer, "eval-configure", #"{"function_call_report_level":{"\#(long)":"full"}}"#).error?.contains("of 128 bytes") == true)
+    }
+
+    @Test func whatIsRefusedChangesNothing() throws {
+        var peer = RTVIPeer(.json, evaluates: true)
+        let before = peer.codec.record
+        let refused = send(&peer, "eval-configure", #"{"function_call_report_level":{"*":"full"},"vad_user_speaking":true,"llm_markers":true}"#)
+        #expect(refused.error != nil && refused.records == 0)
+        #expect(peer.codec.record == before)
+    }
+
+    @Test func anotherWorkerGoesOnAsTheHarnessWanted() throws {
+        var peer = RTVIPeer(.json, version: "1.2.0", evaluates: true)
+        _ = send(&peer, "eval-connect", #"{"capture_bot_audio":true}"#)
+        _ = send(&peer, "eval-configure", #"{"function_call_report_level":{"*":"name","f":"full"},"vad_user_speaking":true}"#)
+        let record = peer.codec.record
+        #expect(record.protocolName == "rtvi/1+json")
+        var next = peer
+        next.codec = RTVICodec(handshake: record.handshake, evaluates: true)
+        #expect(next.codec.record == record)
+        #expect(next.audio([1]).contains("eval-bot-audio"))
+        let voice: [RTVIMessage] = try next.told(.userStartedSpeaking)
+        #expect(voice.map(\.type) == ["vad-user-started-speaking", "user-started-speaking"])
+        let ends: [RTVIMessage] = try next.told(.toolEnded(name: "f", call: "c", cancelled: false, result: "plain"))
+        #expect(ends.first?.data["result"] as? String == "plain")
+    }
+
+    @Test func aWorkerWithoutTheHookGoesOnAsWithAnyClient() throws {
+        var peer = RTVIPeer(.json, evaluates: true)
+        _ = send(&peer, "eval-connect", #"{"capture_bot_audio":true}"#)
+        _ = send(&peer, "eval-configure", #"{"function_call_report_level":{"*":"full"}}"#)
+        peer.codec = RTVICodec(handshake: peer.codec.record.handshake)
+        #expect(peer.codec.record == ClientRecord(protocolName: "rtvi/2+json", handshake: Array("rtvi=2.2.0".utf8)))
+        #expect(peer.audio([1]).contains("bot-tts-audio"))
+        let ends: [RTVIMessage] = try peer.told(.toolEnded(name: "f", call: "c", cancelled: false, result: "plain"))
+        #expect(ends.first?.data["result"] == nil && ends.first?.data["function_name"] == nil)
     }
 
     @Test func aContextIsWhatWasSaidBefore() {

@@ -9,6 +9,8 @@ struct Meanings {
     var inputs: [ClientInput] = []
     var answers: [RTVIMessage] = []
     var violations: [String] = []
+    /// How often the record is to be logged again.
+    var records = 0
 
     var isEmpty: Bool { audio.isEmpty && inputs.isEmpty && answers.isEmpty && violations.isEmpty }
     var error: String? { answers.first?.data["error"] as? String }
@@ -75,6 +77,7 @@ struct RTVIPeer {
             case .audio(let bytes, let rate, let channels): meanings.audio.append((Array(bytes.readableBytesView), rate, channels))
             case .input(let input): meanings.inputs.append(input)
             case .answer(let answer): if let message = try? framing.read(answer) { meanings.answers.append(message) }
+            case .recordChanged: meanings.records += 1
             case .violation(let reason): meanings.violations.append(reason)
             }
         }

@@ -53,7 +53,9 @@ package struct RTVICodec: ClientCodec {
 
     // MARK: Messages
 
-    /// Clients drop what they have not played at `bot-interrupted`: RTVI has no other message for it.
+    /// RTVI has no other message than `bot-interrupted` by which clients drop what they have not played.
+    package let dropsQuietly = false
+
     package mutating func interruption() -> WireMessage? {
         guard isHeard else { return nil }
         isHeard = false

@@ -10,7 +10,6 @@ struct RTVIConversation {
 
     /// What the client says it speaks; nil before its `client-ready`. 0.0.0 for one that did not say it in a way that can be understood.
     private(set) var version: RTVIVersion?
-    var toolReports = RTVIToolReports()
     /// The hook for `pipecat eval`; nil where the operator has not switched it on.
     var evaluation: RTVIEvaluation?
     /// Id of the `client-ready` that is still to be answered.
@@ -20,16 +19,19 @@ struct RTVIConversation {
 
     /// `handshake`: what `handshake` said of the client; empty for a new one.
     init(handshake: [UInt8], evaluates: Bool = false) {
-        let text = String(decoding: handshake, as: UTF8.self)
-        if text.hasPrefix("rtvi=") {
-            let known = String(text.dropFirst(5))
+        let lines = String(decoding: handshake, as: UTF8.self).split(separator: "\n", maxSplits: 1)
+        if let first = lines.first, first.hasPrefix("rtvi=") {
+            let known = String(first.dropFirst(5))
             version = RTVIVersion(known) ?? RTVIVersion(major: Int(known) ?? 0, minor: 0, patch: 0)
         }
-        if evaluates { evaluation = RTVIEvaluation() }
+        if evaluates { evaluation = RTVIEvaluation(record: lines.count > 1 ? lines[1] : "") }
     }
 
-    /// Enough for another worker to go on with the client.
-    var handshake: [UInt8] { Array((version.map { "rtvi=\($0)" } ?? "raw").utf8) }
+    /// Enough for another worker to go on with the client: its version, and behind it what the harness has asked for.
+    var handshake: [UInt8] {
+        let client = version.map { "rtvi=\($0)" } ?? "raw"
+        return Array((evaluation.map { "\(client)\n\($0.record)" } ?? client).utf8)
+    }
 
     // MARK: In
 
@@ -41,6 +43,7 @@ struct RTVIConversation {
                 switch message {
                 case .input(let input): take(.input(input))
                 case .answer(let answer): take(.answer(wrap(answer)))
+                case .recordChanged: take(.recordChanged)
                 }
             }
         } catch {
@@ -51,6 +54,7 @@ struct RTVIConversation {
     enum Meaning {
         case input(ClientInput)
         case answer(RTVIMessage)
+        case recordChanged
     }
 
     private mutating func meaning(of request: RTVIRequest, _ take: (ClientMessage) -> Void) throws(RTVIProblem) -> [Meaning] {
@@ -103,7 +107,7 @@ struct RTVIConversation {
 
     private mutating func clientMessage(_ request: RTVIRequest) throws(RTVIProblem) -> [Meaning] {
         guard let type = request.data["t"].string else { throw request.problem("'t' must be a text") }
-        if let messages = try evaluation?.messages(for: type, request.data["d"], request, &toolReports) { return messages }
+        if let messages = try evaluation?.messages(for: type, request.data["d"], request) { return messages }
         guard let id = request.id else { throw request.problem("without 'id' there is nothing to answer") }
         return [.input(.request(id: id, type: type, json: request.data["d"].rawText))]
     }
@@ -147,7 +151,7 @@ struct RTVIConversation {
     /// The messages for a notice, in order.
     mutating func encode(_ notice: ClientNotice) -> [RTVIMessage] {
         let encoder = RTVIEncoder(
-            isLegacy: version?.isLegacy ?? false, toolReports: toolReports, reportsVoice: evaluation?.reportsVoice ?? false)
+            isLegacy: version?.isLegacy ?? false, toolReports: evaluation?.toolReports ?? .standard, reportsVoice: evaluation?.reportsVoice ?? false)
         switch notice {
         case .ready:
             // Who has not asked is not answered.

@@ -1,6 +1,6 @@
 /// How much a client is told of calls of tools that it does not run itself: names and arguments may be nobody's business.
-struct RTVIToolReports {
-    enum Level: String, CaseIterable, Comparable {
+struct RTVIToolReports: Codable {
+    enum Level: String, CaseIterable, Comparable, Codable {
         /// Nothing at all.
         case disabled
         /// That there is a call.
@@ -14,6 +14,9 @@ struct RTVIToolReports {
             (allCases.firstIndex(of: a) ?? 0) < (allCases.firstIndex(of: b) ?? 0)
         }
     }
+
+    /// Of clients that are no harness.
+    static let standard = RTVIToolReports()
 
     /// By name; `*` stands for all others.
     var levels: [String: Level] = ["*": .none]

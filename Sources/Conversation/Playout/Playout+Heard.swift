@@ -27,8 +27,8 @@ extension Playout {
         return report
     }
 
-    /// Lets the sentence being heard end, and drops the rest of its reply.
-    package mutating func stopAtSentenceEnd(_ now: Int64) -> SentenceStop {
+    /// Lets the sentence being heard end, and drops the rest of its reply. `clearing`: the client drops what it has in any case.
+    package mutating func stopAtSentenceEnd(_ now: Int64, clearing: Bool = false) -> SentenceStop {
         clock = max(clock, now)
         guard let index = current else { return .stopped(stop(now)) }
         isPaused = false
@@ -36,7 +36,7 @@ extension Playout {
         let started = replies[index].sentences.indices.filter { replies[index].sentences[$0].hasStarted }
         let place = started.first { isGoingOn(replies[index].sentences[$0], at: position) } ?? started.last ?? 0
         let sentence = replies[index].sentences[place]
-        let clears = sentence.isFinished && replies[index].position > sentence.end
+        let clears = clearing || sentence.isFinished && replies[index].position > sentence.end
         if clears { goBack(index) }
         replies[index].last = place
         for later in replies[index].sentences.indices.reversed() where later > place {

@@ -36,7 +36,13 @@ extension Playout {
         return replies[index].number
     }
 
-    /// Goes on from where the caller was at the pause.
+    /// Sends nothing more; what was sent is played to its end. For a client that must not drop audio. While held no reply begins.
+    package mutating func hold(_ now: Int64) {
+        clock = max(clock, now)
+        isPaused = true
+    }
+
+    /// Goes on from where the caller was at the pause, or behind what it had.
     package mutating func resume(_ now: Int64) {
         clock = max(clock, now)
         isPaused = false

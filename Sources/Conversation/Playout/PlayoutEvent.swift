@@ -43,6 +43,6 @@ package enum SentenceStop: Sendable, Hashable {
     /// Nothing was being heard: the reply is over. Nil if there was none.
     case stopped(HeardReport?)
     /// The sentence being heard is played to its end, then `replyFinished` comes. With `clear` the client must drop what it has of
-    /// this reply, because it had been sent the beginning of the next sentence.
+    /// this reply: it had been sent the beginning of the next sentence, or it drops that anyway. What is still to be heard is sent again.
     case finishing(clear: ReplyNumber?)
 }

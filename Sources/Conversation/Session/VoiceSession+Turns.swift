@@ -21,8 +21,7 @@ extension VoiceSession {
             pump(speculation.reply)
         case .cancelSpeculation(let id): discardSpeculation(id)
         case .commit(let turn, let id): commit(turn, speculation: id)
-        case .pausePlayout:
-            if let reply = playout.pause(clock) { port.clear(reply: reply, heard: playout.position(of: reply) ?? .zero) }
+        case .pausePlayout: pausePlayout()
         case .resumePlayout: playout.resume(clock)
         case .stopPlayout(.hangUp, _): stopReplies(interrupted: true)
         case .stopPlayout(_, let point): interrupt(at: point)
@@ -41,6 +40,11 @@ extension VoiceSession {
         case .idle: promptIdleCaller()
         case .ended: break
         }
+    }
+
+    private func pausePlayout() {
+        guard port.dropsQuietly else { return playout.hold(clock) }
+        if let reply = playout.pause(clock) { port.clear(reply: reply, heard: playout.position(of: reply) ?? .zero) }
     }
 
     // MARK: Commit
@@ -99,7 +103,7 @@ extension VoiceSession {
 
     /// The sentence being heard is the last one of its reply.
     private func finishSentence(of number: ReplyNumber) {
-        guard case .finishing(let clear) = playout.stopAtSentenceEnd(clock) else { return }
+        guard case .finishing(let clear) = playout.stopAtSentenceEnd(clock, clearing: !port.dropsQuietly) else { return }
         if let clear { port.clear(reply: clear, heard: playout.position(of: clear) ?? .zero) }
         guard var reply = replies[number] else { return }
         reply.generation?.cancel()

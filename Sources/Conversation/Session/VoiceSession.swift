@@ -80,7 +80,7 @@ package actor VoiceSession {
     var playout: Playout
     var spoken = SpokenProgress()
     /// Replies are spoken, unless the client wants them written only.
-    var speaksAloud = true
+    var speaksAloud: Bool
     /// Whether the answer to what was typed since the last typed turn is to be spoken; nil while nothing was.
     var isTypedAloud: Bool?
     var isThrottled = false
@@ -121,6 +121,7 @@ package actor VoiceSession {
         self.logger = logger
         self.onEnd = onEnd
         self.flow = FlowPosition(state: state)
+        self.speaksAloud = state.legs[identity.leg]?.latest?.textOnly != true
         self.nextTurn = state.lastTurn + 1
         self.nextReply = state.lastReply + 1
         self.timeline = SessionTimeline(startingAt: state.position)
@@ -178,9 +179,13 @@ package actor VoiceSession {
             $0.attachment = start.attachment
             $0.generation = start.generation
             $0.protocol = client.protocolName
+            $0.textOnly = !speaksAloud
             if life != .waiting { $0.handshake = Data(client.handshake) }
         }))
     }
+
+    /// What another worker must know of the client has changed. Before its handshake that is logged with it.
+    package func clientChanged() { if life == .talking { logAttached() } }
 
     /// The owner was told that it lost the session: stop at once, write nothing.
     package func lost() {
@@ -240,7 +245,9 @@ package actor VoiceSession {
         case .text(let text, let interrupts, let speak):
             isTypedAloud = (isTypedAloud ?? false) || speak
             handle(.text(text, interrupts: interrupts))
-        case .audioOutput(let isOn): speaksAloud = isOn
+        case .audioOutput(let isOn):
+            speaksAloud = isOn
+            clientChanged()
         case .history(let messages): take(history: messages)
         case .dtmf(let digits):
             if !isLogged {

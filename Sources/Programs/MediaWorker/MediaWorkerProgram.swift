@@ -63,7 +63,7 @@ public enum MediaWorkerProgram {
                 redis.declaration, stores.declaration, tickets.declaration, CommonKeys.reconnectWindow.declaration, turnThreads.declaration,
                 models.declaration, onnxRuntime.declaration,
             ] + StoreSecurity.declarations + QuotaKeys.declarations + installed.declarations,
-            alsoKnown: ["PARLEY_POCKETSPHINX_MODEL_DIR", "PARLEY_LOCAL_SPEECH_THREADS"])
+            alsoKnown: Set(["PARLEY_POCKETSPHINX_MODEL_DIR", "PARLEY_LOCAL_SPEECH_THREADS"] + toolVariables))
         if CommandLine.arguments.contains("--help-config") {
             print(definition.configurationHelp)
             return
@@ -72,6 +72,9 @@ public enum MediaWorkerProgram {
         for media in rooms.withLock({ $0 }) { media.close() }
         exit(code.rawValue)
     }
+
+    /// Where the tools of agents are, see `HTTPToolRunner`: their names are in no list.
+    private static var toolVariables: [String] { ProcessInfo.processInfo.environment.keys.filter { $0.hasPrefix("PARLEY_TOOL_") } }
 
     /// To be closed at the end.
     private static let rooms = Mutex<[any RoomMedia]>([])

@@ -70,7 +70,9 @@ enum BackendAPI {
             guard let text = value as? String else { throw AdmissionError(.badRequest, "'\(name)' must be a text") }
             options[name] = text
         }
-        let parameters = body["parameters"] as? [String: String] ?? [:]
+        guard let parameters = (body["parameters"] ?? [String: String]()) as? [String: String] else {
+            throw AdmissionError(.badRequest, "'parameters' must be an object of texts")
+        }
         do {
             let identity = CallerIdentity(tenant: holder.tenant, agent: agent, key: holder.key, parameters: parameters)
             try await entry.admission.authorise(identity, agent: agent)

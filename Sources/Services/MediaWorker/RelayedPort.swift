@@ -28,6 +28,7 @@ final class RelayedPort: MediaPort, @unchecked Sendable {
     }
 
     let hasMarks = false
+    var dropsQuietly: Bool { codec.dropsQuietly }
     var untaken: SessionTime { SessionTime(samples: Int64(sentSamples) - Int64(takenSamples)) }
 
     // MARK: In

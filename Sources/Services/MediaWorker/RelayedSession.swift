@@ -126,6 +126,7 @@ final class RelayedSession: RelayServerHandler, @unchecked Sendable {
         case .input(let input):
             guard number > run.covered else { return }
             session.assumeIsolated { $0.receive(input, isLogged: number <= run.pressed) }
+        case .recordChanged: session.assumeIsolated { $0.clientChanged() }
         case .violation(let reason): session.assumeIsolated { $0.violated(reason) }
         case .answer: break
         }

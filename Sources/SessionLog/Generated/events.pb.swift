@@ -478,6 +478,9 @@ package nonisolated struct Attached: Sendable {
   /// 1, 2, 3 ... connections of this leg's client; the highest counts
   package var generation: UInt32 = 0
 
+  /// the client wants replies written, not spoken
+  package var textOnly: Bool = false
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1533,7 +1536,7 @@ nonisolated extension Opened: SwiftProtobuf.Message, SwiftProtobuf._MessageImple
 
 nonisolated extension Attached: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Attached"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}attachment\0\u{1}handshake\0\u{1}protocol\0\u{1}dispatcher\0\u{1}generation\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}attachment\0\u{1}handshake\0\u{1}protocol\0\u{1}dispatcher\0\u{1}generation\0\u{3}text_only\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1546,6 +1549,7 @@ nonisolated extension Attached: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       case 3: try { try decoder.decodeSingularStringField(value: &self.`protocol`) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.dispatcher) }()
       case 5: try { try decoder.decodeSingularUInt32Field(value: &self.generation) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.textOnly) }()
       default: break
       }
     }
@@ -1567,6 +1571,9 @@ nonisolated extension Attached: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if self.generation != 0 {
       try visitor.visitSingularUInt32Field(value: self.generation, fieldNumber: 5)
     }
+    if self.textOnly != false {
+      try visitor.visitSingularBoolField(value: self.textOnly, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1576,6 +1583,7 @@ nonisolated extension Attached: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if lhs.`protocol` != rhs.`protocol` {return false}
     if lhs.dispatcher != rhs.dispatcher {return false}
     if lhs.generation != rhs.generation {return false}
+    if lhs.textOnly != rhs.textOnly {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -201,6 +201,50 @@ import Testing
         #expect(run.reports.first?.isComplete == true)
     }
 
+    @Test func whatIsHeldIsPlayedToTheEndOfWhatWasSent() {
+        var run = PlayoutRun()
+        run.playout.begin(1)
+        run.add(1, 0, milliseconds: 1_000)
+        run.playout.complete(1, sentences: 1)
+        run.run(to: 400)
+        let sent = run.frames.flatMap(\.samples).count
+        run.playout.hold(run.nanoseconds)
+        #expect(run.playout.isPaused)
+        run.run(to: 460)
+        #expect(run.playout.heardSoFar(of: 1) == .milliseconds(440))
+        run.run(to: 2_000)
+        #expect(run.playout.heardSoFar(of: 1) == SessionTime(samples: Int64(sent)))
+        run.playout.resume(run.nanoseconds)
+        run.run(to: 2_800)
+        #expect(run.frames.flatMap(\.samples) == PlayoutRun.audio(1_000))
+        #expect(run.reports.first?.heard == .milliseconds(1_000))
+    }
+
+    @Test func whatIsHeldAndStoppedWasHeardAsFarAsItWasSent() {
+        var run = PlayoutRun()
+        run.playout.begin(1)
+        run.add(1, 0, milliseconds: 1_000)
+        run.run(to: 400)
+        let sent = run.frames.flatMap(\.samples).count
+        run.playout.hold(run.nanoseconds)
+        run.run(to: 2_000)
+        #expect(run.playout.stop(run.nanoseconds)?.heard == SessionTime(samples: Int64(sent)))
+        #expect(!run.playout.isPaused)
+    }
+
+    @Test func aStopAtTheSentenceEndSendsAgainWhatTheClientDrops() {
+        var run = PlayoutRun()
+        run.playout.begin(1)
+        run.add(1, 0, "first", milliseconds: 500)
+        run.add(1, 1, "second", milliseconds: 500)
+        run.run(to: 200)
+        #expect(run.playout.stopAtSentenceEnd(run.nanoseconds, clearing: true) == .finishing(clear: 1))
+        let count = run.frames.count
+        run.run(to: 1_000)
+        #expect(run.frames.dropFirst(count).flatMap(\.samples) == Array(PlayoutRun.audio(500)[(200 * 16)...]))
+        #expect(run.reports.first?.text == "first")
+    }
+
     @Test func nothingBeginsDuringAPause() {
         var run = PlayoutRun()
         #expect(run.playout.pause(0) == nil)

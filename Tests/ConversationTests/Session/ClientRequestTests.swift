@@ -129,6 +129,43 @@ import Testing
         }
     }
 
+    @Test func anotherOwnerSpeaksAloudOnlyIfTheClientWantsIt() async throws {
+        for wants in [false, true] {
+            let events = Recorded()
+            try await SessionCall.run { call in
+                try await call.receive(.audioOutput(false))
+                try await call.greeted()
+                if wants { try await call.receive(.audioOutput(true)) }
+                events.list = try await call.on { [journal = call.journal] _ in journal.memory.events }
+            }
+            try await SessionCall.run(.tea, .init(log: events.list)) { call in
+                try await call.says("What do you sell?")
+                await call.advance(400)
+                try await call.answers("We sell tea.")
+                await call.advance(2_000)
+                let lines = try await call.lines()
+                let written = lines.contains("notice text only 2.0 'We sell tea.'")
+                let spoken = lines.contains("audio 2")
+                #expect(written == !wants)
+                #expect(spoken == wants)
+            }
+        }
+    }
+
+    @Test func whatChangesOfAClientIsLoggedOnceItHasSaidWhoItIs() async throws {
+        try await SessionCall.run { call in
+            let before = try await call.log()
+            try await call.on { $0.clientChanged() }
+            #expect(try await call.log() == before)
+            try await call.greeted()
+            try await call.on { [media = call.media] session in
+                media.client = ClientRecord(protocolName: "test", handshake: [1, 2])
+                session.clientChanged()
+            }
+            #expect(try await call.state().legs[1]?.latest?.handshake == Data([1, 2]))
+        }
+    }
+
     @Test func aWrittenAnswerWithAToolGoesOnInWriting() async throws {
         try await SessionCall.run { call in
             try await call.greeted()

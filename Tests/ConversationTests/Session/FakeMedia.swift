@@ -15,6 +15,8 @@ final class FakeMedia: MediaPort, @unchecked Sendable {
     let hasMarks = false
     /// Set by tests.
     var untaken = SessionTime.zero
+    /// Set by tests.
+    var dropsQuietly = true
     /// What counted as heard at the last clear.
     private(set) var cleared = SessionTime.zero
     /// Set by tests: the number of the caller's message that is being handled.

@@ -60,6 +60,59 @@ import Testing
         }
     }
 
+    /// The client takes an order to drop audio for an interruption.
+    private func cannotDropQuietly(_ call: SessionCall) async throws {
+        try await call.on { [media = call.media] _ in media.dropsQuietly = false }
+    }
+
+    /// Samples of the reply that were sent.
+    private func sent(_ reply: ReplyNumber, _ call: SessionCall) async throws -> Int {
+        try await call.on { [media = call.media] _ in media.samples[reply] ?? 0 }
+    }
+
+    @Test func aClientThatCannotDropQuietlyHearsOfNoPause() async throws {
+        try await SessionCall.run { call in
+            try await cannotDropQuietly(call)
+            try await speaking(call)
+            try await call.model(.finished(.stop, TokenUsage()))
+            let mark = try await call.mark()
+            let before = try await sent(2, call)
+            try await call.startsSpeaking()
+            await call.advance(300)
+            // What it has is heard, nothing more is sent, and nothing of it again.
+            let paused = try await sent(2, call)
+            #expect(paused - before <= 4_800)
+            await call.advance(300)
+            #expect(try await sent(2, call) == paused)
+            try await call.stopsSpeaking()
+            try await call.hears(final: "mhm")
+            await call.advance(6_000)
+            let lines = try await call.lines(since: mark)
+            #expect(!lines.contains { $0.hasPrefix("clear") })
+            let whole = try #require(try await call.state().reply(2)?.heard)
+            #expect(whole.text == "We sell tea from many countries. It is very green. You" && whole.complete)
+            #expect(try await sent(2, call) == Int(whole.samples))
+        }
+    }
+
+    @Test func aClientThatCannotDropQuietlyIsToldOfTheInterruption() async throws {
+        try await SessionCall.run { call in
+            try await cannotDropQuietly(call)
+            try await speaking(call)
+            let mark = try await call.mark()
+            try await call.startsSpeaking()
+            await call.advance(600)
+            try await call.hears(final: "Stop, I want coffee.")
+            await call.advance(60)
+            let lines = try await call.lines(since: mark)
+            expectOrder(lines, ["llm cancel 1", "log heard 2", "clear 2", "notice interrupted 2"])
+            #expect(lines.filter { $0 == "clear 2" }.count == 1)
+            // It played what it had.
+            let heard = try #require(try await call.state().reply(2)?.heard)
+            #expect(try await sent(2, call) == Int(heard.samples))
+        }
+    }
+
     @Test func aBackchannelChangesNothingWhereShortSpeechIsIgnored() async throws {
         var agent = AgentDefinition.tea
         agent.turnTaking.interruption = .ignoreShort

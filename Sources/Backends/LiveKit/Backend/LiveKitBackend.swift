@@ -13,9 +13,9 @@ package struct LiveKitBackend: VoiceBackend {
     package let name = "livekit"
     package let capabilities: BackendCapabilities = [.severalParticipants, .dtmf, .transfer, .dataMessages]
     package let fields: [BackendField] = [
-        .init("url", .url(schemes: ["wss", "ws", "https", "http"]), from: .operator(variable: "LIVEKIT_URL"), default: nil, help: "The LiveKit server."),
-        .init("api_key", .text, from: .operator(variable: "LIVEKIT_API_KEY"), default: nil, help: "An API key of the LiveKit server."),
-        .init("api_secret", .secret, from: .operator(variable: "LIVEKIT_API_SECRET"), default: nil, help: "The secret of that API key."),
+        .init("url", .url(schemes: ["wss", "ws", "https", "http"]), from: .operator(variable: "LIVEKIT_URL"), default: nil, help: "The LiveKit server; required with the backend livekit."),
+        .init("api_key", .text, from: .operator(variable: "LIVEKIT_API_KEY"), default: nil, help: "An API key of the LiveKit server; required with the backend livekit."),
+        .init("api_secret", .secret, from: .operator(variable: "LIVEKIT_API_SECRET"), default: nil, help: "The secret of that API key; required with the backend livekit."),
         .init(
             "library", .text, from: .operator(variable: "PARLEY_LIVEKIT_LIB"), default: "",
             help: "Path of liblivekit_ffi.so, for media workers. Default: in the models' directory, where deploy/fetch-models puts it."),

@@ -19,6 +19,7 @@ final class AgentTrack {
     private static let frameNanoseconds: Int64 = 10_000_000
 
     private let library: LiveKitLibrary
+    private let eventLoop: any EventLoop
     let source: LiveKitHandle
     let track: LiveKitHandle
     private var waiting: [Int16] = []
@@ -34,8 +35,9 @@ final class AgentTrack {
         let frames = Atomic(0)
     }
 
-    init(library: LiveKitLibrary, name: String) throws(LiveKitError) {
+    init(library: LiveKitLibrary, on eventLoop: any EventLoop, name: String) throws(LiveKitError) {
         self.library = library
+        self.eventLoop = eventLoop
         let source = try library.request(
             .newAudioSource(
                 .with {
@@ -112,7 +114,7 @@ final class AgentTrack {
             guard let base = buffer.baseAddress else { return }
             let address = unsafe UInt64(UInt(bitPattern: base + first))
             do {
-                try library.call { number in
+                try library.call(on: eventLoop) { number in
                     .captureAudioFrame(
                         .with {
                             $0.sourceHandle = id

@@ -7,6 +7,8 @@ package struct LiveKitError: Error, Sendable, Hashable, CustomStringConvertible 
         case panicked
         /// The library did not understand a request.
         case request
+        /// The library has not answered a request in time.
+        case late
         /// The room cannot be joined.
         case connect
         case publish

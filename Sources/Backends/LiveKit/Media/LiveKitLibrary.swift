@@ -1,6 +1,7 @@
 import CLiveKit
 import Foundation
 package import Logging
+import NIOCore
 import SwiftProtobuf
 import Synchronization
 
@@ -11,17 +12,17 @@ import Synchronization
 package final class LiveKitLibrary: Sendable {
     /// What is done with an event; on a thread of the library, which must not be kept.
     typealias Listener = @Sendable (sending FfiEvent) -> Void
+    /// What came of a request: on a thread of the library, or why nothing came, on the event loop of whoever made it.
+    typealias Answer = @Sendable (Result<FfiEvent, LiveKitError>) -> Void
     /// Audio of a stream: samples per channel are interleaved.
     typealias AudioListener = @Sendable (_ samples: UnsafeBufferPointer<Int16>, _ sampleRate: Int, _ channels: Int) -> Void
 
     @safe private struct Routes {
-        /// By the number of an asynchronous request; called once.
-        var answers: [UInt64: Listener] = [:]
+        var answers = AwaitedAnswers()
         /// By room, stream reader or local participant.
         var listeners: [UInt64: Listener] = [:]
         /// Their pointers are good for the call only.
         var audio: [UInt64: AudioListener] = unsafe [:]
-        var lastNumber: UInt64 = 0
         var problem: String?
         var onBreak: [@Sendable (String) -> Void] = []
     }
@@ -62,7 +63,7 @@ package final class LiveKitLibrary: Sendable {
         routes.withLock { routes in
             guard routes.problem == nil else { return }
             routes.problem = "this process ends"
-            routes.answers = [:]
+            routes.answers.removeAll()
             routes.listeners = [:]
             unsafe routes.audio = [:]
         }
@@ -105,20 +106,35 @@ package final class LiveKitLibrary: Sendable {
         }
     }
 
-    /// Sends a request that is answered by an event later. `done` gets that event, on a thread of the library; it is not called when this throws.
+    /// How long most requests may take.
+    static let patience = TimeAmount.seconds(10)
+    /// How often an event loop looks whether a request of it is late.
+    private static let lookEvery = TimeAmount.seconds(1)
+
+    /// Sends a request that is answered by an event later. `done` gets that event, or a `late` error when none has come within `patience`, to
+    /// the second, by the clock of `eventLoop`. It is called once, and not at all when this throws.
     func call(
-        _ make: (_ number: UInt64) -> FfiRequest.OneOf_Message, _ done: @escaping Listener
+        on eventLoop: any EventLoop, within patience: TimeAmount = patience, _ make: (_ number: UInt64) -> FfiRequest.OneOf_Message,
+        _ done: @escaping Answer
     ) throws(LiveKitError) {
-        let number = routes.withLock { routes in
-            routes.lastNumber += 1
-            routes.answers[routes.lastNumber] = done
-            return routes.lastNumber
-        }
+        let (number, looks) = routes.withLock { $0.answers.add(on: eventLoop, within: patience, done) }
+        if looks { lookForLate(on: eventLoop) }
         do {
             try request(make(number))
         } catch {
-            routes.withLock { $0.answers[number] = nil }
+            routes.withLock { _ = $0.answers.remove(number) }
             throw error
+        }
+    }
+
+    private func lookForLate(on eventLoop: any EventLoop) {
+        eventLoop.scheduleTask(in: Self.lookEvery) { [self] in
+            let (late, goesOn) = routes.withLock { $0.answers.removeLate(on: eventLoop) }
+            if goesOn { lookForLate(on: eventLoop) }
+            for request in late {
+                let seconds = request.patience.nanoseconds / 1_000_000_000
+                request.done(.failure(LiveKitError(.late, "the client library has not answered within \(seconds) s")))
+            }
         }
     }
 
@@ -174,8 +190,24 @@ package final class LiveKitLibrary: Sendable {
     }
 
     private func answer(_ number: UInt64, _ event: sending FfiEvent) {
-        guard let done = routes.withLock({ $0.answers.removeValue(forKey: number) }) else { return event.dropHandles() }
-        done(event)
+        guard let done = routes.withLock({ $0.answers.remove(number) }) else { return abandon(event) }
+        done(.success(event))
+    }
+
+    /// Nobody waits for the answer any more. A room that has been joined too late is left: the library would break if it heard nothing of it.
+    private func abandon(_ event: FfiEvent) {
+        if case .connect(let answer) = event.message, case .result(let result) = answer.message {
+            let room = result.room.handle.id
+            _ = try? request(.readyForRoomEvent(.with { $0.roomHandle = room }))
+            _ = try? request(
+                .disconnect(
+                    .with {
+                        $0.roomHandle = room
+                        // The number of no request.
+                        $0.requestAsyncID = 0
+                    }))
+        }
+        event.dropHandles()
     }
 
     private func log(_ record: FfiLogRecord) {
@@ -198,58 +230,4 @@ package final class LiveKitLibrary: Sendable {
 /// What the library calls: not a closure, so that it is bound to no actor.
 private func livekitEvent(_ data: UnsafePointer<UInt8>?, _ count: Int) {
     unsafe LiveKitLibrary.received(UnsafeRawBufferPointer(start: data, count: count))
-}
-
-extension FfiEvent {
-    /// Of an answer, the number of its request.
-    fileprivate var number: UInt64? {
-        switch message {
-        case .connect(let answer): answer.asyncID
-        case .publishTrack(let answer): answer.asyncID
-        case .performRpc(let answer): answer.asyncID
-        case .textStreamReaderReadAll(let answer): answer.asyncID
-        case .sendText(let answer): answer.asyncID
-        case .disconnect(let answer), .unpublishTrack(let answer), .captureAudioFrame(let answer), .setLocalAttributes(let answer),
-            .publishSipDtmf(let answer), .sendStreamHeader(let answer), .sendStreamChunk(let answer), .sendStreamTrailer(let answer),
-            .simulateScenario(let answer):
-            answer.asyncID
-        default: nil
-        }
-    }
-
-    /// Nobody wants the event: what it carries is let go of.
-    func dropHandles() {
-        switch message {
-        case .connect(let answer):
-            guard case .result(let result) = answer.message else { return }
-            for handle in result.handles { _ = LiveKitHandle(handle) }
-        case .publishTrack(let answer):
-            if case .publication(let publication) = answer.message { _ = LiveKitHandle(publication.handle) }
-        case .roomEvent(let event): event.dropHandles()
-        default: break
-        }
-    }
-}
-
-extension FfiConnectResult {
-    /// Of room, participants and publications.
-    var handles: [FfiOwnedHandle] {
-        [room.handle, localParticipant.handle]
-            + participants.flatMap { [$0.participant.handle] + $0.publications.map(\.handle) }
-    }
-}
-
-extension FfiRoomEvent {
-    func dropHandles() {
-        switch message {
-        case .participantConnected(let event): _ = LiveKitHandle(event.info.handle)
-        case .trackPublished(let event): _ = LiveKitHandle(event.publication.handle)
-        case .trackSubscribed(let event): _ = LiveKitHandle(event.track.handle)
-        case .byteStreamOpened(let event): _ = LiveKitHandle(event.reader.handle)
-        case .textStreamOpened(let event): _ = LiveKitHandle(event.reader.handle)
-        case .dataPacketReceived(let event):
-            if case .user(let packet) = event.value { _ = LiveKitHandle(packet.data.handle) }
-        default: break
-        }
-    }
 }

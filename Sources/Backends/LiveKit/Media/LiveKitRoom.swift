@@ -1,9 +1,7 @@
 import Audio
 import BackendKit
-import Foundation
 import Logging
 import NIOCore
-import SwiftProtobuf
 
 /// A session's room: the agent's track and words out, the callers' microphones, chat, keys and calls in. On the session's event loop.
 ///
@@ -16,18 +14,6 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         var token: @Sendable (RoomGrantRecord, _ attributes: [String: String]) throws -> String
         var follow: RoomPeople.Follow
         var figures: LiveKitFigures
-    }
-
-    /// A microphone that is listened to.
-    private struct Microphone {
-        var identity: String
-        var publication: LiveKitHandle
-        /// Without it the library ends the stream.
-        var track: LiveKitHandle?
-        var stream: CallerStream?
-        /// The library's stream; its frames stop when it is let go of.
-        var handle: LiveKitHandle?
-        var isWanted = false
     }
 
     private enum Life {
@@ -49,37 +35,33 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     private let connection: Connection
     private let eventLoop: any EventLoop
     private let logger: Logger
-    private let isTakeover: Bool
     let record: RoomGrantRecord
     /// The session owns its port; what is told to it afterwards goes nowhere.
     private weak var session: (any RoomSession)?
     private var life = Life.joining
     private var link: RoomLink?
     private var track: AgentTrack?
-    private var outbox: Outbox
     private var people: RoomPeople
     private var speakers = SpeakerChoice()
-    private var microphones: [String: Microphone] = [:]
-    private var transcription: Transcription
-    private var state = AgentState.initializing
-    private var trackSid = ""
     private var ticks: RepeatedTask?
     private var isReady = false
     private var isAway = false
     private var rejoins = 0
+    private let words: RoomWords
+    private lazy var microphones = RoomMicrophones(
+        library: connection.library, on: eventLoop, logger: logger, figures: connection.figures
+    ) { [weak self] in self?.heard($0, $1, $2) }
+    private lazy var reader = RoomReader(library: connection.library, on: eventLoop, logger: logger) { [weak self] in self?.received($0) }
     private lazy var calls = RoomCalls(library: connection.library, on: eventLoop) { [weak self] in self?.session?.receive($0) }
-    private var readings: [UInt64: LiveKitHandle] = [:]
 
     init(_ request: RoomRequest, _ record: RoomGrantRecord, _ connection: Connection, on eventLoop: any EventLoop, session: any RoomSession) {
         self.connection = connection
         self.eventLoop = eventLoop
         self.logger = request.logger
-        self.isTakeover = request.isTakeover
         self.record = record
         self.session = session
         self.people = RoomPeople(follow: record.participant.map { .participant($0) } ?? connection.follow)
-        self.outbox = Outbox(library: connection.library, on: eventLoop, logger: request.logger)
-        self.transcription = Transcription(prefix: String(UInt32.random(in: .min ... .max), radix: 36))
+        self.words = RoomWords(library: connection.library, on: eventLoop, logger: request.logger, identity: record.identity)
     }
 
     // MARK: Joining
@@ -91,8 +73,8 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         }
         connection.figures.joined()
         do {
-            if track == nil { track = try AgentTrack(library: connection.library, name: "agent") }
-            let token = try connection.token(record, attributes)
+            if track == nil { track = try AgentTrack(library: connection.library, on: eventLoop, name: "agent") }
+            let token = try connection.token(record, words.attributes)
             let link = RoomLink(library: connection.library, on: eventLoop, logger: logger) { [weak self] in self?.received($0) }
             self.link = link
             link.join(url: connection.url, token: token)
@@ -101,29 +83,29 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         }
     }
 
-    private var attributes: [String: String] { ["lk.agent.state": state.rawValue] }
-
     private func received(_ event: RoomLink.Event) {
         switch event {
         case .joined(let present): joined(present)
-        case .trackPublished(let sid): trackSid = sid
+        case .trackPublished(let sid): words.track = sid
         case .trackHeard: heard()
         case .personJoined(let identity, let kind):
             people.joined(identity, kind: kind)
             peopleChanged()
         case .personLeft(let identity, let reason): left(identity, reason)
         case .microphonePublished(let identity, let sid, let publication):
-            microphones[sid] = Microphone(identity: identity, publication: publication)
+            microphones.published(sid, of: identity, publication)
             people.published(identity, microphone: sid)
             peopleChanged()
         case .microphoneUnpublished(let identity, let sid):
-            stopListening(sid)
-            microphones[sid] = nil
+            microphones.unpublished(sid)
             people.unpublished(identity, microphone: sid)
             peopleChanged()
-        case .microphoneSubscribed(let identity, let microphone): subscribed(identity, microphone)
-        case .textOpened(let identity, let topic, let reader, _): read(identity, topic, reader)
-        case .bytesOpened(let identity, let topic, let reader, let attributes, let type): readBytes(identity, topic, reader, attributes, type)
+        case .microphoneSubscribed(let identity, let track):
+            if let sid = people.followed.first(where: { $0.identity == identity })?.microphone { microphones.subscribed(sid, track) }
+        case .textOpened(let identity, let topic, let stream):
+            if topic == RoomReader.chat, people.isPerson(identity) { reader.readChat(stream) }
+        case .bytesOpened(let identity, let topic, let stream, let attributes, let type):
+            if topic == PreconnectAudio.topic, people.isFollowed(identity) { reader.readRecording(stream, attributes, type: type) }
         case .dtmf(let identity, let digit):
             if people.isFollowed(identity) { session?.receive(.dtmf(digit)) }
         case .rpc(let method, let caller, let payload, let invocation):
@@ -162,14 +144,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     /// Whom the agent follows may have changed: subscribes to their microphones, and lets the conversation begin.
     private func peopleChanged() {
         guard life == .joined else { return }
-        let wanted = Set(people.followed.compactMap(\.microphone))
-        for sid in Array(microphones.keys) {
-            guard var microphone = microphones[sid], microphone.isWanted != wanted.contains(sid) else { continue }
-            microphone.isWanted = wanted.contains(sid)
-            microphones[sid] = microphone
-            if !microphone.isWanted { stopListening(sid) }
-            link?.subscribe(microphone.publication, microphone.isWanted)
-        }
+        microphones.want(Set(people.followed.compactMap(\.microphone)), by: link)
         guard !people.followed.isEmpty else { return }
         if isAway {
             isAway = false
@@ -185,10 +160,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         let wasFollowed = people.isFollowed(identity)
         people.left(identity)
         speakers.left(identity)
-        for (sid, microphone) in microphones where microphone.identity == identity {
-            stopListening(sid)
-            microphones[sid] = nil
-        }
+        microphones.left(identity)
         guard let person, wasFollowed else { return }
         guard people.followed.isEmpty else { return peopleChanged() }
         guard RoomPeople.mayReturn(reason, isPhone: person.isPhone) else { return session?.callerLeft(RoomPeople.departure(reason)) ?? () }
@@ -224,10 +196,8 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         logger.warning("the room is joined again", metadata: ["reason": "\(reason)", "attempt": "\(rejoins + 1)"])
         link = nil
         stopAudio()
-        outbox.close()
-        outbox = Outbox(library: connection.library, on: eventLoop, logger: logger)
+        words.restart()
         life = .joining
-        microphones = [:]
         people = RoomPeople(follow: people.follow)
         track = nil
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -239,32 +209,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
 
     // MARK: What comes in
 
-    private func subscribed(_ identity: String, _ microphone: LiveKitHandle) {
-        guard let sid = people.followed.first(where: { $0.identity == identity })?.microphone, microphones[sid]?.isWanted == true else { return }
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        let stream = CallerStream(on: eventLoop) { samples, arrival in bound.value.audio(of: identity, samples, arrival) }
-        do {
-            let opened = try connection.library.request(
-                .newAudioStream(
-                    .with {
-                        $0.trackHandle = microphone.id
-                        $0.type = 0
-                        $0.sampleRate = UInt32(CallerStream.sampleRate)
-                        $0.numChannels = 1
-                        $0.frameSizeMs = UInt32(CallerStream.frameMilliseconds)
-                        $0.queueSizeFrames = 25
-                    })
-            ).newAudioStream.stream
-            let handle = LiveKitHandle(opened.handle)
-            unsafe connection.library.listen(toAudio: handle.id) { samples, _, _ in unsafe stream.push(samples) }
-            stopListening(sid)
-            microphones[sid]?.track = microphone
-            microphones[sid]?.stream = stream
-            microphones[sid]?.handle = handle
-        } catch { logger.error("a microphone cannot be heard", metadata: ["error": "\(error)"]) }
-    }
-
-    private func audio(of identity: String, _ samples: ByteBuffer, _ arrival: Int64) {
+    private func heard(_ identity: String, _ samples: ByteBuffer, _ arrival: Int64) {
         guard life == .joined else { return }
         if people.follow == .activeSpeaker, people.people.count > 1 {
             guard speakers.hears(identity, level: SpeakerChoice.level(samples), at: arrival) else { return }
@@ -272,52 +217,13 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         session?.callerAudio(samples, sampleRate: CallerStream.sampleRate, channels: 1, arrival: arrival)
     }
 
-    private func read(_ identity: String, _ topic: String, _ reader: LiveKitHandle) {
-        guard topic == "lk.chat", people.isPerson(identity) else { return }
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        let eventLoop = eventLoop
-        try? connection.library.call({ number in
-            .textReadAll(
-                .with {
-                    $0.readerHandle = reader.id
-                    $0.requestAsyncID = number
-                })
-        }) { event in
-            withExtendedLifetime(reader) {}
-            guard case .textStreamReaderReadAll(let answer) = event.message, case .content(let text) = answer.result else { return }
-            eventLoop.execute { bound.value.session?.receive(.text(text, interrupts: true, speak: true)) }
-        }
-    }
-
-    /// What the caller said before the agent was there.
-    private func readBytes(_ identity: String, _ topic: String, _ reader: LiveKitHandle, _ attributes: [String: String], _ type: String) {
-        guard topic == PreconnectAudio.topic, people.isFollowed(identity), readings.isEmpty else { return }
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        let eventLoop = eventLoop
-        let collected = PreconnectAudio(attributes, type: type)
-        readings[reader.id] = reader
-        connection.library.listen(to: reader.id) { event in
-            guard case .byteStreamReaderEvent(let chunk) = event.message else { return }
-            eventLoop.execute { bound.value.received(chunk, collected) }
-        }
-        _ = try? connection.library.request(.byteReadIncremental(.with { $0.readerHandle = reader.id }))
-    }
-
-    private func received(_ chunk: FfiByteStreamReaderEvent, _ audio: PreconnectAudio) {
-        switch chunk.detail {
-        case .chunkReceived(let bytes): audio.append(bytes.content)
-        case .eos:
-            connection.library.forget(chunk.readerHandle)
-            readings[chunk.readerHandle] = nil
-            let now = Int64(NIODeadline.now().uptimeNanoseconds)
+    private func received(_ item: RoomReader.Item) {
+        switch item {
+        case .chat(let text): session?.receive(.text(text, interrupts: true, speak: true))
+        case .recording(let samples, let rate, let channels):
             guard life == .joined else { return }
-            do throws(AudioError) {
-                guard let (samples, rate, channels) = try audio.finish() else { return }
-                session?.callerAudio(samples, sampleRate: rate, channels: channels, arrival: now)
-            } catch {
-                logger.warning("what the caller said before the agent was there is lost", metadata: ["reason": "\(error)"])
-            }
-        case nil: break
+            session?.callerAudio(
+                samples, sampleRate: rate, channels: channels, arrival: Int64(NIODeadline.now().uptimeNanoseconds))
         }
     }
 
@@ -335,11 +241,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
 
     func notify(_ notice: ClientNotice) {
         tellProgram(notice)
-        for action in transcription.take(notice) { send(action) }
-        let next = state.after(notice)
-        guard next != state else { return }
-        state = next
-        sendState()
+        if words.tell(notice, by: link?.participant, caller: speaking) { sendState() }
     }
 
     /// What is meant for the program of the person whom the agent follows.
@@ -361,47 +263,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
 
     private func sendState() {
         guard life == .joined, let participant = link?.participant else { return }
-        let value = state.rawValue
-        outbox.send(replacing: "state") { number in
-            .setLocalAttributes(
-                .with {
-                    $0.localParticipantHandle = participant
-                    $0.requestAsyncID = number
-                    $0.attributes = [
-                        .with {
-                            $0.key = "lk.agent.state"
-                            $0.value = value
-                        }
-                    ]
-                })
-        }
-    }
-
-    private func send(_ action: Transcription.Action) {
-        guard let participant = link?.participant else { return }
-        switch action {
-        case .callerText(let segment, let text, let isFinal):
-            guard let caller = speaking else { return }
-            let attributes = TextStreams.attributes(segment: segment, track: caller.microphone ?? "", isFinal: isFinal)
-            outbox.send(replacing: isFinal ? nil : segment) { number in
-                TextStreams.whole(text, attributes, from: caller.identity, by: participant, number)
-            }
-        case .agentText(let segment, let text):
-            let attributes = TextStreams.attributes(segment: segment, track: trackSid, isFinal: true)
-            let identity = record.identity
-            outbox.send(replacing: segment) { TextStreams.whole(text, attributes, from: identity, by: participant, $0) }
-        case .open(let segment):
-            let attributes = TextStreams.attributes(segment: segment, track: trackSid, isFinal: false)
-            let identity = record.identity
-            outbox.send { TextStreams.header(segment, attributes, from: identity, by: participant, $0) }
-        case .write(let segment, let index, let text):
-            let identity = record.identity
-            outbox.send { TextStreams.chunk(segment, index, text, from: identity, by: participant, $0) }
-        case .close(let segment):
-            let attributes = TextStreams.attributes(segment: segment, track: trackSid, isFinal: true)
-            let identity = record.identity
-            outbox.send { TextStreams.trailer(segment, attributes, from: identity, by: participant, $0) }
-        }
+        words.sendState(by: participant)
     }
 
     // MARK: Leaving
@@ -417,7 +279,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
 
     func end(_ reason: EndReason) {
         // The last words are on their way to the caller, who may wait no longer for the library.
-        outbox.flush { [self] in leave() }
+        words.flush { [self] in leave() }
         guard life != .left else { return }
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.assumeIsolated().scheduleTask(in: Self.lastWordsPatience) { bound.value.leave() }
@@ -427,8 +289,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         guard life != .left else { return }
         life = .left
         stopAudio()
-        connection.figures.dropped(messages: outbox.dropped)
-        outbox.close()
+        connection.figures.dropped(messages: words.close())
         link?.leave()
         link = nil
         track = nil
@@ -437,19 +298,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     private func stopAudio() {
         ticks?.cancel()
         ticks = nil
-        for sid in microphones.keys { stopListening(sid) }
-        microphones = [:]
-        for reader in readings.keys { connection.library.forget(reader) }
-        readings = [:]
-    }
-
-    private func stopListening(_ sid: String) {
-        guard let stream = microphones[sid]?.stream, let handle = microphones[sid]?.handle else { return }
-        stream.close()
-        connection.library.forget(handle.id)
-        connection.figures.dropped(frames: stream.dropped)
-        microphones[sid]?.stream = nil
-        microphones[sid]?.handle = nil
-        microphones[sid]?.track = nil
+        microphones.close()
+        reader.close()
     }
 }

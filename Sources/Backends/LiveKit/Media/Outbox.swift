@@ -21,10 +21,8 @@ final class Outbox {
     private let eventLoop: any EventLoop
     private let logger: Logger
     private var waiting: CircularBuffer<Item> = []
-    /// Number of the request under way; 0: none.
-    private var current: UInt64 = 0
-    private var lastSent: UInt64 = 0
-    private var deadline: Scheduled<Void>?
+    /// A request is under way.
+    private var isSending = false
     private var isClosed = false
     private var whenEmpty: (() -> Void)?
     private(set) var dropped = 0
@@ -51,60 +49,44 @@ final class Outbox {
 
     /// Calls back when everything has been sent, at once where nothing waits.
     func flush(_ done: @escaping () -> Void) {
-        guard current != 0 || !waiting.isEmpty else { return done() }
+        guard isSending || !waiting.isEmpty else { return done() }
         whenEmpty = done
     }
 
     func close() {
         isClosed = true
-        deadline?.cancel()
         waiting = []
         whenEmpty = nil
     }
 
     private func next() {
-        guard current == 0, !isClosed else { return }
+        guard !isSending, !isClosed else { return }
         guard let item = waiting.popFirst() else {
             let done = whenEmpty
             whenEmpty = nil
             done?()
             return
         }
-        lastSent += 1
-        let sent = lastSent
-        current = sent
+        isSending = true
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         let eventLoop = eventLoop
         do {
-            try library.call(item.make) { event in
-                let problem = event.problem
-                eventLoop.execute { bound.value.answered(sent, problem) }
+            try library.call(on: eventLoop, within: Self.patience, item.make) { answer in
+                let problem =
+                    switch answer {
+                    case .success(let event): event.problem
+                    case .failure(let error): error.message
+                    }
+                eventLoop.execute { bound.value.answered(problem) }
             }
         } catch {
-            return answered(sent, "\(error)")
+            answered(error.message)
         }
-        deadline = eventLoop.assumeIsolated().scheduleTask(in: Self.patience) { bound.value.answered(sent, "no answer") }
     }
 
-    private func answered(_ number: UInt64, _ problem: String?) {
-        guard number == current else { return }
+    private func answered(_ problem: String?) {
         if let problem { logger.warning("the room did not take a message", metadata: ["reason": "\(problem)"]) }
-        deadline?.cancel()
-        current = 0
+        isSending = false
         next()
-    }
-}
-
-extension FfiEvent {
-    /// Why a request failed.
-    var problem: String? {
-        switch message {
-        case .disconnect(let answer), .unpublishTrack(let answer), .captureAudioFrame(let answer), .setLocalAttributes(let answer),
-            .publishSipDtmf(let answer), .sendStreamHeader(let answer), .sendStreamChunk(let answer), .sendStreamTrailer(let answer),
-            .simulateScenario(let answer):
-            answer.hasError && !answer.error.isEmpty ? answer.error : nil
-        case .sendText(let answer): if case .error(let error) = answer.result { error.description_p } else { nil }
-        default: nil
-        }
     }
 }

@@ -13,6 +13,8 @@ final class RoomCalls: @unchecked Sendable {
     private static let applicationError: UInt32 = 1_500
     /// The longest timeout that a tool may have; the session gives up by itself after the tool's own.
     private static let toolPatience: UInt32 = 120_000
+    /// The library says by itself that a program has not answered.
+    private static let callPatience = TimeAmount.milliseconds(Int64(toolPatience)) + .seconds(10)
 
     private let library: LiveKitLibrary
     private let eventLoop: any EventLoop
@@ -90,7 +92,7 @@ final class RoomCalls: @unchecked Sendable {
         }
         guard let person, let participant else { return finish("error: nobody is in the room whose program could run '\(name)'") }
         do {
-            try library.call { number in
+            try library.call(on: eventLoop, within: Self.callPatience) { number in
                 .performRpc(
                     .with {
                         $0.localParticipantHandle = participant
@@ -100,15 +102,17 @@ final class RoomCalls: @unchecked Sendable {
                         $0.responseTimeoutMs = Self.toolPatience
                         $0.requestAsyncID = number
                     })
-            } _: { event in
-                finish(Self.content(event, name))
+            } _: { answer in
+                finish(Self.content(answer, name))
             }
         } catch {
             finish("error: '\(name)' cannot be called: \(error.message)")
         }
     }
 
-    private static func content(_ event: FfiEvent, _ name: String) -> String {
+    private static func content(_ answer: Result<FfiEvent, LiveKitError>, _ name: String) -> String {
+        let event: FfiEvent
+        do { event = try answer.get() } catch { return "error: '\(name)' had no result: \(error.message)" }
         guard case .performRpc(let answer) = event.message else { return "error: '\(name)' had no result" }
         guard answer.hasError else { return answer.payload }
         return "error: the caller's program did not run '\(name)': \(answer.error.message) (\(answer.error.code))"

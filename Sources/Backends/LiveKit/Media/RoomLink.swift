@@ -20,7 +20,7 @@ final class RoomLink {
         case microphonePublished(identity: String, sid: String, publication: LiveKitHandle)
         case microphoneUnpublished(identity: String, sid: String)
         case microphoneSubscribed(identity: String, track: LiveKitHandle)
-        case textOpened(identity: String, topic: String, reader: LiveKitHandle, attributes: [String: String])
+        case textOpened(identity: String, topic: String, reader: LiveKitHandle)
         case bytesOpened(identity: String, topic: String, reader: LiveKitHandle, attributes: [String: String], mimeType: String)
         case dtmf(identity: String, digit: String)
         case rpc(method: String, caller: String, payload: String, invocation: UInt64)
@@ -36,6 +36,8 @@ final class RoomLink {
     }
 
     private static let connectTimeout: UInt64 = 5_000
+    /// The library tries three times for as long, and gives up by itself.
+    private static let connectPatience = TimeAmount.seconds(30)
     private static let microphone: UInt32 = 2
     private static let audio: UInt32 = 1
 
@@ -63,7 +65,7 @@ final class RoomLink {
     func join(url: String, token: String) {
         guard case .idle = state else { return }
         state = .joining
-        ask({ number in
+        ask(within: Self.connectPatience, orElse: LiveKitError(.connect, "the room cannot be joined")) { number in
             .connect(
                 .with {
                     $0.url = url
@@ -77,7 +79,9 @@ final class RoomLink {
                         $0.connectTimeoutMs = Self.connectTimeout
                     }
                 })
-        }) { link, event in link.connected(event) }
+        } _: { link, event in
+            link.connected(event)
+        }
     }
 
     private func connected(_ event: FfiEvent) {
@@ -97,7 +101,7 @@ final class RoomLink {
         do { try library.request(.readyForRoomEvent(.with { $0.roomHandle = room.id })) } catch { return fail(error) }
         guard isWanted else {
             for other in result.handles.dropFirst(2) { _ = LiveKitHandle(other) }
-            return Self.leave(room, participant, library)
+            return Self.leave(room, participant, library, eventLoop)
         }
         var microphones: [Event] = []
         for present in result.participants {
@@ -120,7 +124,7 @@ final class RoomLink {
 
     func publish(_ track: AgentTrack) {
         guard case .joined(_, let participant) = state else { return }
-        ask({ number in
+        ask(orElse: LiveKitError(.publish, "the agent's track cannot be published")) { number in
             .publishTrack(
                 .with {
                     $0.localParticipantHandle = participant.id
@@ -132,7 +136,9 @@ final class RoomLink {
                         $0.red = false
                     }
                 })
-        }) { link, event in link.published(event) }
+        } _: { link, event in
+            link.published(event)
+        }
     }
 
     private func published(_ event: FfiEvent) {
@@ -189,8 +195,7 @@ final class RoomLink {
         case .textStreamOpened(let opened):
             tell(
                 .textOpened(
-                    identity: opened.participantIdentity, topic: opened.reader.info.topic, reader: LiveKitHandle(opened.reader.handle),
-                    attributes: opened.reader.info.attributes))
+                    identity: opened.participantIdentity, topic: opened.reader.info.topic, reader: LiveKitHandle(opened.reader.handle)))
         case .byteStreamOpened(let opened):
             tell(
                 .bytesOpened(
@@ -218,18 +223,30 @@ final class RoomLink {
         return .microphonePublished(identity: identity, sid: publication.info.sid, publication: handle)
     }
 
-    /// Sends a request and hears of its answer on the event loop, as long as this link is there.
-    private func ask(_ make: (UInt64) -> FfiRequest.OneOf_Message, _ answered: @escaping (RoomLink, FfiEvent) -> Void) {
+    /// Sends a request and hears of its answer on the event loop, as long as this link is there; without an answer the link fails with `problem`.
+    private func ask(
+        within patience: TimeAmount = LiveKitLibrary.patience, orElse problem: LiveKitError, _ make: (UInt64) -> FfiRequest.OneOf_Message,
+        _ answered: @escaping (RoomLink, FfiEvent) -> Void
+    ) {
         let bound = NIOLoopBound((self, answered), eventLoop: eventLoop)
         let eventLoop = eventLoop
         do {
-            try library.call(make) { event in eventLoop.execute { bound.value.1(bound.value.0, event) } }
+            try library.call(on: eventLoop, within: patience, make) { answer in
+                eventLoop.execute {
+                    let (link, answered) = bound.value
+                    switch answer {
+                    case .success(let event): answered(link, event)
+                    case .failure(let error): link.fail(LiveKitError(problem.code, "\(problem.message): \(error.message)"))
+                    }
+                }
+            }
         } catch {
             fail(error)
         }
     }
 
     private func fail(_ error: LiveKitError) {
+        if case .left = state { return }
         leave()
         tell(.failed(error))
     }
@@ -242,11 +259,12 @@ final class RoomLink {
         guard case .joined(let room, let participant) = state else { return }
         library.forget(room.id)
         library.forget(participant.id)
-        guard let track = publishedTrack else { return Self.leave(room, participant, library) }
+        guard let track = publishedTrack else { return Self.leave(room, participant, library, eventLoop) }
         publishedTrack = nil
         let library = library
+        let eventLoop = eventLoop
         do {
-            try library.call({ number in
+            try library.call(on: eventLoop) { number in
                 .unpublishTrack(
                     .with {
                         $0.localParticipantHandle = participant.id
@@ -254,24 +272,26 @@ final class RoomLink {
                         $0.stopOnUnpublish = true
                         $0.requestAsyncID = number
                     })
-            }) { _ in
+            } _: { _ in
                 _ = track.publication
-                Self.leave(room, participant, library)
+                Self.leave(room, participant, library, eventLoop)
             }
         } catch {
-            Self.leave(room, participant, library)
+            Self.leave(room, participant, library, eventLoop)
         }
     }
 
     /// The handles are kept until the library has left.
-    private static func leave(_ room: LiveKitHandle, _ participant: LiveKitHandle, _ library: LiveKitLibrary) {
-        try? library.call({ number in
+    private static func leave(
+        _ room: LiveKitHandle, _ participant: LiveKitHandle, _ library: LiveKitLibrary, _ eventLoop: any EventLoop
+    ) {
+        try? library.call(on: eventLoop) { number in
             .disconnect(
                 .with {
                     $0.roomHandle = room.id
                     $0.requestAsyncID = number
                 })
-        }) { _ in
+        } _: { _ in
             withExtendedLifetime((room, participant)) {}
         }
     }

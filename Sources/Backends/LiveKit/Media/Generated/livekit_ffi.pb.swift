@@ -83,14 +83,6 @@ package nonisolated struct FfiRequest: Sendable {
     set {message = .setLocalAttributes(newValue)}
   }
 
-  package var publishSipDtmf: FfiPublishSipDtmfRequest {
-    get {
-      if case .publishSipDtmf(let v)? = message {return v}
-      return FfiPublishSipDtmfRequest()
-    }
-    set {message = .publishSipDtmf(newValue)}
-  }
-
   package var createAudioTrack: FfiCreateAudioTrackRequest {
     get {
       if case .createAudioTrack(let v)? = message {return v}
@@ -211,14 +203,6 @@ package nonisolated struct FfiRequest: Sendable {
     set {message = .sendText(newValue)}
   }
 
-  package var simulateScenario: FfiSimulateScenarioRequest {
-    get {
-      if case .simulateScenario(let v)? = message {return v}
-      return FfiSimulateScenarioRequest()
-    }
-    set {message = .simulateScenario(newValue)}
-  }
-
   package var readyForRoomEvent: FfiReadyForRoomEventRequest {
     get {
       if case .readyForRoomEvent(let v)? = message {return v}
@@ -236,7 +220,6 @@ package nonisolated struct FfiRequest: Sendable {
     case unpublishTrack(FfiUnpublishTrackRequest)
     case setSubscribed(FfiSetSubscribedRequest)
     case setLocalAttributes(FfiSetLocalAttributesRequest)
-    case publishSipDtmf(FfiPublishSipDtmfRequest)
     case createAudioTrack(FfiCreateAudioTrackRequest)
     case newAudioStream(FfiNewAudioStreamRequest)
     case newAudioSource(FfiNewAudioSourceRequest)
@@ -252,7 +235,6 @@ package nonisolated struct FfiRequest: Sendable {
     case byteReadIncremental(FfiByteReadIncrementalRequest)
     case textReadAll(FfiTextReadAllRequest)
     case sendText(FfiSendTextRequest)
-    case simulateScenario(FfiSimulateScenarioRequest)
     case readyForRoomEvent(FfiReadyForRoomEventRequest)
 
   }
@@ -260,68 +242,13 @@ package nonisolated struct FfiRequest: Sendable {
   package init() {}
 }
 
+/// Only of requests whose answers say more than that they were understood.
 package nonisolated struct FfiResponse: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   package var message: FfiResponse.OneOf_Message? = nil
-
-  package var connect: FfiAsyncResponse {
-    get {
-      if case .connect(let v)? = message {return v}
-      return FfiAsyncResponse()
-    }
-    set {message = .connect(newValue)}
-  }
-
-  package var disconnect: FfiAsyncResponse {
-    get {
-      if case .disconnect(let v)? = message {return v}
-      return FfiAsyncResponse()
-    }
-    set {message = .disconnect(newValue)}
-  }
-
-  package var publishTrack: FfiAsyncResponse {
-    get {
-      if case .publishTrack(let v)? = message {return v}
-      return FfiAsyncResponse()
-    }
-    set {message = .publishTrack(newValue)}
-  }
-
-  package var unpublishTrack: FfiAsyncResponse {
-    get {
-      if case .unpublishTrack(let v)? = message {return v}
-      return FfiAsyncResponse()
-    }
-    set {message = .unpublishTrack(newValue)}
-  }
-
-  package var setSubscribed: FfiEmpty {
-    get {
-      if case .setSubscribed(let v)? = message {return v}
-      return FfiEmpty()
-    }
-    set {message = .setSubscribed(newValue)}
-  }
-
-  package var setLocalAttributes: FfiAsyncResponse {
-    get {
-      if case .setLocalAttributes(let v)? = message {return v}
-      return FfiAsyncResponse()
-    }
-    set {message = .setLocalAttributes(newValue)}
-  }
-
-  package var publishSipDtmf: FfiAsyncResponse {
-    get {
-      if case .publishSipDtmf(let v)? = message {return v}
-      return FfiAsyncResponse()
-    }
-    set {message = .publishSipDtmf(newValue)}
-  }
 
   package var createAudioTrack: FfiCreateAudioTrackResponse {
     get {
@@ -347,14 +274,6 @@ package nonisolated struct FfiResponse: Sendable {
     set {message = .newAudioSource(newValue)}
   }
 
-  package var captureAudioFrame: FfiAsyncResponse {
-    get {
-      if case .captureAudioFrame(let v)? = message {return v}
-      return FfiAsyncResponse()
-    }
-    set {message = .captureAudioFrame(newValue)}
-  }
-
   package var newAudioResampler: FfiNewAudioResamplerResponse {
     get {
       if case .newAudioResampler(let v)? = message {return v}
@@ -371,121 +290,14 @@ package nonisolated struct FfiResponse: Sendable {
     set {message = .remixAndResample(newValue)}
   }
 
-  package var performRpc: FfiAsyncResponse {
-    get {
-      if case .performRpc(let v)? = message {return v}
-      return FfiAsyncResponse()
-    }
-    set {message = .performRpc(newValue)}
-  }
-
-  package var registerRpcMethod: FfiEmpty {
-    get {
-      if case .registerRpcMethod(let v)? = message {return v}
-      return FfiEmpty()
-    }
-    set {message = .registerRpcMethod(newValue)}
-  }
-
-  package var rpcMethodInvocationResponse: FfiRpcMethodInvocationResponseResponse {
-    get {
-      if case .rpcMethodInvocationResponse(let v)? = message {return v}
-      return FfiRpcMethodInvocationResponseResponse()
-    }
-    set {message = .rpcMethodInvocationResponse(newValue)}
-  }
-
-  package var sendStreamHeader: FfiAsyncResponse {
-    get {
-      if case .sendStreamHeader(let v)? = message {return v}
-      return FfiAsyncResponse()
-    }
-    set {message = .sendStreamHeader(newValue)}
-  }
-
-  package var sendStreamChunk: FfiAsyncResponse {
-    get {
-      if case .sendStreamChunk(let v)? = message {return v}
-      return FfiAsyncResponse()
-    }
-    set {message = .sendStreamChunk(newValue)}
-  }
-
-  package var sendStreamTrailer: FfiAsyncResponse {
-    get {
-      if case .sendStreamTrailer(let v)? = message {return v}
-      return FfiAsyncResponse()
-    }
-    set {message = .sendStreamTrailer(newValue)}
-  }
-
-  package var byteReadIncremental: FfiEmpty {
-    get {
-      if case .byteReadIncremental(let v)? = message {return v}
-      return FfiEmpty()
-    }
-    set {message = .byteReadIncremental(newValue)}
-  }
-
-  package var textReadAll: FfiAsyncResponse {
-    get {
-      if case .textReadAll(let v)? = message {return v}
-      return FfiAsyncResponse()
-    }
-    set {message = .textReadAll(newValue)}
-  }
-
-  package var sendText: FfiAsyncResponse {
-    get {
-      if case .sendText(let v)? = message {return v}
-      return FfiAsyncResponse()
-    }
-    set {message = .sendText(newValue)}
-  }
-
-  package var simulateScenario: FfiAsyncResponse {
-    get {
-      if case .simulateScenario(let v)? = message {return v}
-      return FfiAsyncResponse()
-    }
-    set {message = .simulateScenario(newValue)}
-  }
-
-  package var readyForRoomEvent: FfiEmpty {
-    get {
-      if case .readyForRoomEvent(let v)? = message {return v}
-      return FfiEmpty()
-    }
-    set {message = .readyForRoomEvent(newValue)}
-  }
-
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Message: Equatable, Sendable {
-    case connect(FfiAsyncResponse)
-    case disconnect(FfiAsyncResponse)
-    case publishTrack(FfiAsyncResponse)
-    case unpublishTrack(FfiAsyncResponse)
-    case setSubscribed(FfiEmpty)
-    case setLocalAttributes(FfiAsyncResponse)
-    case publishSipDtmf(FfiAsyncResponse)
     case createAudioTrack(FfiCreateAudioTrackResponse)
     case newAudioStream(FfiNewAudioStreamResponse)
     case newAudioSource(FfiNewAudioSourceResponse)
-    case captureAudioFrame(FfiAsyncResponse)
     case newAudioResampler(FfiNewAudioResamplerResponse)
     case remixAndResample(FfiRemixAndResampleResponse)
-    case performRpc(FfiAsyncResponse)
-    case registerRpcMethod(FfiEmpty)
-    case rpcMethodInvocationResponse(FfiRpcMethodInvocationResponseResponse)
-    case sendStreamHeader(FfiAsyncResponse)
-    case sendStreamChunk(FfiAsyncResponse)
-    case sendStreamTrailer(FfiAsyncResponse)
-    case byteReadIncremental(FfiEmpty)
-    case textReadAll(FfiAsyncResponse)
-    case sendText(FfiAsyncResponse)
-    case simulateScenario(FfiAsyncResponse)
-    case readyForRoomEvent(FfiEmpty)
 
   }
 
@@ -579,14 +391,6 @@ package nonisolated struct FfiEvent: Sendable {
     set {message = .panic(newValue)}
   }
 
-  package var publishSipDtmf: FfiAsyncCallback {
-    get {
-      if case .publishSipDtmf(let v)? = message {return v}
-      return FfiAsyncCallback()
-    }
-    set {message = .publishSipDtmf(newValue)}
-  }
-
   package var performRpc: FfiPerformRpcCallback {
     get {
       if case .performRpc(let v)? = message {return v}
@@ -651,14 +455,6 @@ package nonisolated struct FfiEvent: Sendable {
     set {message = .sendText(newValue)}
   }
 
-  package var simulateScenario: FfiAsyncCallback {
-    get {
-      if case .simulateScenario(let v)? = message {return v}
-      return FfiAsyncCallback()
-    }
-    set {message = .simulateScenario(newValue)}
-  }
-
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Message: Equatable, Sendable {
@@ -672,7 +468,6 @@ package nonisolated struct FfiEvent: Sendable {
     case setLocalAttributes(FfiAsyncCallback)
     case logs(FfiLogBatch)
     case panic(FfiPanic)
-    case publishSipDtmf(FfiAsyncCallback)
     case performRpc(FfiPerformRpcCallback)
     case rpcMethodInvocation(FfiRpcMethodInvocationEvent)
     case sendStreamHeader(FfiAsyncCallback)
@@ -681,7 +476,6 @@ package nonisolated struct FfiEvent: Sendable {
     case byteStreamReaderEvent(FfiByteStreamReaderEvent)
     case textStreamReaderReadAll(FfiTextReadAllCallback)
     case sendText(FfiSendTextCallback)
-    case simulateScenario(FfiAsyncCallback)
 
   }
 
@@ -696,27 +490,6 @@ package nonisolated struct FfiEmpty: Sendable {
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
-}
-
-package nonisolated struct FfiAsyncResponse: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  package var asyncID: UInt64 {
-    get {_asyncID ?? 0}
-    set {_asyncID = newValue}
-  }
-  /// Returns true if `asyncID` has been explicitly set.
-  package var hasAsyncID: Bool {self._asyncID != nil}
-  /// Clears the value of `asyncID`. Subsequent reads from it will return its default value.
-  package mutating func clearAsyncID() {self._asyncID = nil}
-
-  package var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  package init() {}
-
-  fileprivate var _asyncID: UInt64? = nil
 }
 
 /// Of requests whose result is only whether they failed.
@@ -969,15 +742,6 @@ package nonisolated struct FfiRoomOptions: Sendable {
   /// Clears the value of `joinRetries`. Subsequent reads from it will return its default value.
   package mutating func clearJoinRetries() {self._joinRetries = nil}
 
-  package var singlePeerConnection: Bool {
-    get {_singlePeerConnection ?? false}
-    set {_singlePeerConnection = newValue}
-  }
-  /// Returns true if `singlePeerConnection` has been explicitly set.
-  package var hasSinglePeerConnection: Bool {self._singlePeerConnection != nil}
-  /// Clears the value of `singlePeerConnection`. Subsequent reads from it will return its default value.
-  package mutating func clearSinglePeerConnection() {self._singlePeerConnection = nil}
-
   package var connectTimeoutMs: UInt64 {
     get {_connectTimeoutMs ?? 0}
     set {_connectTimeoutMs = newValue}
@@ -995,7 +759,6 @@ package nonisolated struct FfiRoomOptions: Sendable {
   fileprivate var _adaptiveStream: Bool? = nil
   fileprivate var _dynacast: Bool? = nil
   fileprivate var _joinRetries: UInt32? = nil
-  fileprivate var _singlePeerConnection: Bool? = nil
   fileprivate var _connectTimeoutMs: UInt64? = nil
 }
 
@@ -1152,47 +915,6 @@ package nonisolated struct FfiReadyForRoomEventRequest: Sendable {
   fileprivate var _roomHandle: UInt64? = nil
 }
 
-package nonisolated struct FfiSimulateScenarioRequest: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  package var roomHandle: UInt64 {
-    get {_roomHandle ?? 0}
-    set {_roomHandle = newValue}
-  }
-  /// Returns true if `roomHandle` has been explicitly set.
-  package var hasRoomHandle: Bool {self._roomHandle != nil}
-  /// Clears the value of `roomHandle`. Subsequent reads from it will return its default value.
-  package mutating func clearRoomHandle() {self._roomHandle = nil}
-
-  package var scenario: UInt32 {
-    get {_scenario ?? 0}
-    set {_scenario = newValue}
-  }
-  /// Returns true if `scenario` has been explicitly set.
-  package var hasScenario: Bool {self._scenario != nil}
-  /// Clears the value of `scenario`. Subsequent reads from it will return its default value.
-  package mutating func clearScenario() {self._scenario = nil}
-
-  package var requestAsyncID: UInt64 {
-    get {_requestAsyncID ?? 0}
-    set {_requestAsyncID = newValue}
-  }
-  /// Returns true if `requestAsyncID` has been explicitly set.
-  package var hasRequestAsyncID: Bool {self._requestAsyncID != nil}
-  /// Clears the value of `requestAsyncID`. Subsequent reads from it will return its default value.
-  package mutating func clearRequestAsyncID() {self._requestAsyncID = nil}
-
-  package var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  package init() {}
-
-  fileprivate var _roomHandle: UInt64? = nil
-  fileprivate var _scenario: UInt32? = nil
-  fileprivate var _requestAsyncID: UInt64? = nil
-}
-
 package nonisolated struct FfiOwnedRoom: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -1207,62 +929,11 @@ package nonisolated struct FfiOwnedRoom: Sendable {
   /// Clears the value of `handle`. Subsequent reads from it will return its default value.
   package mutating func clearHandle() {self._handle = nil}
 
-  package var info: FfiRoomInfo {
-    get {_info ?? FfiRoomInfo()}
-    set {_info = newValue}
-  }
-  /// Returns true if `info` has been explicitly set.
-  package var hasInfo: Bool {self._info != nil}
-  /// Clears the value of `info`. Subsequent reads from it will return its default value.
-  package mutating func clearInfo() {self._info = nil}
-
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _handle: FfiOwnedHandle? = nil
-  fileprivate var _info: FfiRoomInfo? = nil
-}
-
-package nonisolated struct FfiRoomInfo: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  package var sid: String {
-    get {_sid ?? String()}
-    set {_sid = newValue}
-  }
-  /// Returns true if `sid` has been explicitly set.
-  package var hasSid: Bool {self._sid != nil}
-  /// Clears the value of `sid`. Subsequent reads from it will return its default value.
-  package mutating func clearSid() {self._sid = nil}
-
-  package var name: String {
-    get {_name ?? String()}
-    set {_name = newValue}
-  }
-  /// Returns true if `name` has been explicitly set.
-  package var hasName: Bool {self._name != nil}
-  /// Clears the value of `name`. Subsequent reads from it will return its default value.
-  package mutating func clearName() {self._name = nil}
-
-  package var metadata: String {
-    get {_metadata ?? String()}
-    set {_metadata = newValue}
-  }
-  /// Returns true if `metadata` has been explicitly set.
-  package var hasMetadata: Bool {self._metadata != nil}
-  /// Clears the value of `metadata`. Subsequent reads from it will return its default value.
-  package mutating func clearMetadata() {self._metadata = nil}
-
-  package var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  package init() {}
-
-  fileprivate var _sid: String? = nil
-  fileprivate var _name: String? = nil
-  fileprivate var _metadata: String? = nil
 }
 
 package nonisolated struct FfiOwnedParticipant: Sendable {
@@ -1301,24 +972,6 @@ package nonisolated struct FfiParticipantInfo: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  package var sid: String {
-    get {_sid ?? String()}
-    set {_sid = newValue}
-  }
-  /// Returns true if `sid` has been explicitly set.
-  package var hasSid: Bool {self._sid != nil}
-  /// Clears the value of `sid`. Subsequent reads from it will return its default value.
-  package mutating func clearSid() {self._sid = nil}
-
-  package var name: String {
-    get {_name ?? String()}
-    set {_name = newValue}
-  }
-  /// Returns true if `name` has been explicitly set.
-  package var hasName: Bool {self._name != nil}
-  /// Clears the value of `name`. Subsequent reads from it will return its default value.
-  package mutating func clearName() {self._name = nil}
-
   package var identity: String {
     get {_identity ?? String()}
     set {_identity = newValue}
@@ -1327,17 +980,6 @@ package nonisolated struct FfiParticipantInfo: Sendable {
   package var hasIdentity: Bool {self._identity != nil}
   /// Clears the value of `identity`. Subsequent reads from it will return its default value.
   package mutating func clearIdentity() {self._identity = nil}
-
-  package var metadata: String {
-    get {_metadata ?? String()}
-    set {_metadata = newValue}
-  }
-  /// Returns true if `metadata` has been explicitly set.
-  package var hasMetadata: Bool {self._metadata != nil}
-  /// Clears the value of `metadata`. Subsequent reads from it will return its default value.
-  package mutating func clearMetadata() {self._metadata = nil}
-
-  package var attributes: Dictionary<String,String> = [:]
 
   package var kind: UInt32 {
     get {_kind ?? 0}
@@ -1352,10 +994,7 @@ package nonisolated struct FfiParticipantInfo: Sendable {
 
   package init() {}
 
-  fileprivate var _sid: String? = nil
-  fileprivate var _name: String? = nil
   fileprivate var _identity: String? = nil
-  fileprivate var _metadata: String? = nil
   fileprivate var _kind: UInt32? = nil
 }
 
@@ -1404,15 +1043,6 @@ package nonisolated struct FfiTrackPublicationInfo: Sendable {
   /// Clears the value of `sid`. Subsequent reads from it will return its default value.
   package mutating func clearSid() {self._sid = nil}
 
-  package var name: String {
-    get {_name ?? String()}
-    set {_name = newValue}
-  }
-  /// Returns true if `name` has been explicitly set.
-  package var hasName: Bool {self._name != nil}
-  /// Clears the value of `name`. Subsequent reads from it will return its default value.
-  package mutating func clearName() {self._name = nil}
-
   package var kind: UInt32 {
     get {_kind ?? 0}
     set {_kind = newValue}
@@ -1431,26 +1061,13 @@ package nonisolated struct FfiTrackPublicationInfo: Sendable {
   /// Clears the value of `source`. Subsequent reads from it will return its default value.
   package mutating func clearSource() {self._source = nil}
 
-  package var muted: Bool {
-    get {_muted ?? false}
-    set {_muted = newValue}
-  }
-  /// Returns true if `muted` has been explicitly set.
-  package var hasMuted: Bool {self._muted != nil}
-  /// Clears the value of `muted`. Subsequent reads from it will return its default value.
-  package mutating func clearMuted() {self._muted = nil}
-
-  package var audioFeatures: [UInt32] = []
-
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _sid: String? = nil
-  fileprivate var _name: String? = nil
   fileprivate var _kind: UInt32? = nil
   fileprivate var _source: UInt32? = nil
-  fileprivate var _muted: Bool? = nil
 }
 
 package nonisolated struct FfiOwnedTrack: Sendable {
@@ -1489,24 +1106,6 @@ package nonisolated struct FfiTrackInfo: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  package var sid: String {
-    get {_sid ?? String()}
-    set {_sid = newValue}
-  }
-  /// Returns true if `sid` has been explicitly set.
-  package var hasSid: Bool {self._sid != nil}
-  /// Clears the value of `sid`. Subsequent reads from it will return its default value.
-  package mutating func clearSid() {self._sid = nil}
-
-  package var name: String {
-    get {_name ?? String()}
-    set {_name = newValue}
-  }
-  /// Returns true if `name` has been explicitly set.
-  package var hasName: Bool {self._name != nil}
-  /// Clears the value of `name`. Subsequent reads from it will return its default value.
-  package mutating func clearName() {self._name = nil}
-
   package var kind: UInt32 {
     get {_kind ?? 0}
     set {_kind = newValue}
@@ -1516,23 +1115,11 @@ package nonisolated struct FfiTrackInfo: Sendable {
   /// Clears the value of `kind`. Subsequent reads from it will return its default value.
   package mutating func clearKind() {self._kind = nil}
 
-  package var muted: Bool {
-    get {_muted ?? false}
-    set {_muted = newValue}
-  }
-  /// Returns true if `muted` has been explicitly set.
-  package var hasMuted: Bool {self._muted != nil}
-  /// Clears the value of `muted`. Subsequent reads from it will return its default value.
-  package mutating func clearMuted() {self._muted = nil}
-
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
-  fileprivate var _sid: String? = nil
-  fileprivate var _name: String? = nil
   fileprivate var _kind: UInt32? = nil
-  fileprivate var _muted: Bool? = nil
 }
 
 package nonisolated struct FfiRoomEvent: Sendable {
@@ -1567,18 +1154,10 @@ package nonisolated struct FfiRoomEvent: Sendable {
     set {message = .participantDisconnected(newValue)}
   }
 
-  package var localTrackPublished: FfiLocalTrackPublished {
-    get {
-      if case .localTrackPublished(let v)? = message {return v}
-      return FfiLocalTrackPublished()
-    }
-    set {message = .localTrackPublished(newValue)}
-  }
-
-  package var localTrackSubscribed: FfiLocalTrackSubscribed {
+  package var localTrackSubscribed: FfiEmpty {
     get {
       if case .localTrackSubscribed(let v)? = message {return v}
-      return FfiLocalTrackSubscribed()
+      return FfiEmpty()
     }
     set {message = .localTrackSubscribed(newValue)}
   }
@@ -1607,44 +1186,12 @@ package nonisolated struct FfiRoomEvent: Sendable {
     set {message = .trackSubscribed(newValue)}
   }
 
-  package var trackUnsubscribed: FfiTrackChanged {
-    get {
-      if case .trackUnsubscribed(let v)? = message {return v}
-      return FfiTrackChanged()
-    }
-    set {message = .trackUnsubscribed(newValue)}
-  }
-
   package var trackSubscriptionFailed: FfiTrackSubscriptionFailed {
     get {
       if case .trackSubscriptionFailed(let v)? = message {return v}
       return FfiTrackSubscriptionFailed()
     }
     set {message = .trackSubscriptionFailed(newValue)}
-  }
-
-  package var trackMuted: FfiTrackChanged {
-    get {
-      if case .trackMuted(let v)? = message {return v}
-      return FfiTrackChanged()
-    }
-    set {message = .trackMuted(newValue)}
-  }
-
-  package var trackUnmuted: FfiTrackChanged {
-    get {
-      if case .trackUnmuted(let v)? = message {return v}
-      return FfiTrackChanged()
-    }
-    set {message = .trackUnmuted(newValue)}
-  }
-
-  package var connectionStateChanged: FfiConnectionStateChanged {
-    get {
-      if case .connectionStateChanged(let v)? = message {return v}
-      return FfiConnectionStateChanged()
-    }
-    set {message = .connectionStateChanged(newValue)}
   }
 
   package var disconnected: FfiDisconnected {
@@ -1671,14 +1218,6 @@ package nonisolated struct FfiRoomEvent: Sendable {
     set {message = .reconnected(newValue)}
   }
 
-  package var eos: FfiEmpty {
-    get {
-      if case .eos(let v)? = message {return v}
-      return FfiEmpty()
-    }
-    set {message = .eos(newValue)}
-  }
-
   package var dataPacketReceived: FfiDataPacketReceived {
     get {
       if case .dataPacketReceived(let v)? = message {return v}
@@ -1703,14 +1242,6 @@ package nonisolated struct FfiRoomEvent: Sendable {
     set {message = .textStreamOpened(newValue)}
   }
 
-  package var tokenRefreshed: FfiTokenRefreshed {
-    get {
-      if case .tokenRefreshed(let v)? = message {return v}
-      return FfiTokenRefreshed()
-    }
-    set {message = .tokenRefreshed(newValue)}
-  }
-
   package var localTrackRepublished: FfiLocalTrackRepublished {
     get {
       if case .localTrackRepublished(let v)? = message {return v}
@@ -1724,24 +1255,17 @@ package nonisolated struct FfiRoomEvent: Sendable {
   package nonisolated enum OneOf_Message: Equatable, Sendable {
     case participantConnected(FfiParticipantConnected)
     case participantDisconnected(FfiParticipantDisconnected)
-    case localTrackPublished(FfiLocalTrackPublished)
-    case localTrackSubscribed(FfiLocalTrackSubscribed)
+    case localTrackSubscribed(FfiEmpty)
     case trackPublished(FfiTrackPublished)
     case trackUnpublished(FfiTrackUnpublished)
     case trackSubscribed(FfiTrackSubscribed)
-    case trackUnsubscribed(FfiTrackChanged)
     case trackSubscriptionFailed(FfiTrackSubscriptionFailed)
-    case trackMuted(FfiTrackChanged)
-    case trackUnmuted(FfiTrackChanged)
-    case connectionStateChanged(FfiConnectionStateChanged)
     case disconnected(FfiDisconnected)
     case reconnecting(FfiEmpty)
     case reconnected(FfiEmpty)
-    case eos(FfiEmpty)
     case dataPacketReceived(FfiDataPacketReceived)
     case byteStreamOpened(FfiByteStreamOpened)
     case textStreamOpened(FfiTextStreamOpened)
-    case tokenRefreshed(FfiTokenRefreshed)
     case localTrackRepublished(FfiLocalTrackRepublished)
 
   }
@@ -1803,70 +1327,10 @@ package nonisolated struct FfiParticipantDisconnected: Sendable {
   fileprivate var _disconnectReason: UInt32? = nil
 }
 
-package nonisolated struct FfiLocalTrackPublished: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  package var trackSid: String {
-    get {_trackSid ?? String()}
-    set {_trackSid = newValue}
-  }
-  /// Returns true if `trackSid` has been explicitly set.
-  package var hasTrackSid: Bool {self._trackSid != nil}
-  /// Clears the value of `trackSid`. Subsequent reads from it will return its default value.
-  package mutating func clearTrackSid() {self._trackSid = nil}
-
-  package var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  package init() {}
-
-  fileprivate var _trackSid: String? = nil
-}
-
-package nonisolated struct FfiLocalTrackSubscribed: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  package var trackSid: String {
-    get {_trackSid ?? String()}
-    set {_trackSid = newValue}
-  }
-  /// Returns true if `trackSid` has been explicitly set.
-  package var hasTrackSid: Bool {self._trackSid != nil}
-  /// Clears the value of `trackSid`. Subsequent reads from it will return its default value.
-  package mutating func clearTrackSid() {self._trackSid = nil}
-
-  package var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  package init() {}
-
-  fileprivate var _trackSid: String? = nil
-}
-
 package nonisolated struct FfiLocalTrackRepublished: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
-
-  package var publicationHandle: UInt64 {
-    get {_publicationHandle ?? 0}
-    set {_publicationHandle = newValue}
-  }
-  /// Returns true if `publicationHandle` has been explicitly set.
-  package var hasPublicationHandle: Bool {self._publicationHandle != nil}
-  /// Clears the value of `publicationHandle`. Subsequent reads from it will return its default value.
-  package mutating func clearPublicationHandle() {self._publicationHandle = nil}
-
-  package var previousSid: String {
-    get {_previousSid ?? String()}
-    set {_previousSid = newValue}
-  }
-  /// Returns true if `previousSid` has been explicitly set.
-  package var hasPreviousSid: Bool {self._previousSid != nil}
-  /// Clears the value of `previousSid`. Subsequent reads from it will return its default value.
-  package mutating func clearPreviousSid() {self._previousSid = nil}
 
   package var info: FfiTrackPublicationInfo {
     get {_info ?? FfiTrackPublicationInfo()}
@@ -1881,8 +1345,6 @@ package nonisolated struct FfiLocalTrackRepublished: Sendable {
 
   package init() {}
 
-  fileprivate var _publicationHandle: UInt64? = nil
-  fileprivate var _previousSid: String? = nil
   fileprivate var _info: FfiTrackPublicationInfo? = nil
 }
 
@@ -1979,59 +1441,10 @@ package nonisolated struct FfiTrackSubscribed: Sendable {
   fileprivate var _track: FfiOwnedTrack? = nil
 }
 
-package nonisolated struct FfiTrackChanged: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  package var participantIdentity: String {
-    get {_participantIdentity ?? String()}
-    set {_participantIdentity = newValue}
-  }
-  /// Returns true if `participantIdentity` has been explicitly set.
-  package var hasParticipantIdentity: Bool {self._participantIdentity != nil}
-  /// Clears the value of `participantIdentity`. Subsequent reads from it will return its default value.
-  package mutating func clearParticipantIdentity() {self._participantIdentity = nil}
-
-  package var trackSid: String {
-    get {_trackSid ?? String()}
-    set {_trackSid = newValue}
-  }
-  /// Returns true if `trackSid` has been explicitly set.
-  package var hasTrackSid: Bool {self._trackSid != nil}
-  /// Clears the value of `trackSid`. Subsequent reads from it will return its default value.
-  package mutating func clearTrackSid() {self._trackSid = nil}
-
-  package var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  package init() {}
-
-  fileprivate var _participantIdentity: String? = nil
-  fileprivate var _trackSid: String? = nil
-}
-
 package nonisolated struct FfiTrackSubscriptionFailed: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
-
-  package var participantIdentity: String {
-    get {_participantIdentity ?? String()}
-    set {_participantIdentity = newValue}
-  }
-  /// Returns true if `participantIdentity` has been explicitly set.
-  package var hasParticipantIdentity: Bool {self._participantIdentity != nil}
-  /// Clears the value of `participantIdentity`. Subsequent reads from it will return its default value.
-  package mutating func clearParticipantIdentity() {self._participantIdentity = nil}
-
-  package var trackSid: String {
-    get {_trackSid ?? String()}
-    set {_trackSid = newValue}
-  }
-  /// Returns true if `trackSid` has been explicitly set.
-  package var hasTrackSid: Bool {self._trackSid != nil}
-  /// Clears the value of `trackSid`. Subsequent reads from it will return its default value.
-  package mutating func clearTrackSid() {self._trackSid = nil}
 
   package var error: String {
     get {_error ?? String()}
@@ -2046,30 +1459,7 @@ package nonisolated struct FfiTrackSubscriptionFailed: Sendable {
 
   package init() {}
 
-  fileprivate var _participantIdentity: String? = nil
-  fileprivate var _trackSid: String? = nil
   fileprivate var _error: String? = nil
-}
-
-package nonisolated struct FfiConnectionStateChanged: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  package var state: UInt32 {
-    get {_state ?? 0}
-    set {_state = newValue}
-  }
-  /// Returns true if `state` has been explicitly set.
-  package var hasState: Bool {self._state != nil}
-  /// Clears the value of `state`. Subsequent reads from it will return its default value.
-  package mutating func clearState() {self._state = nil}
-
-  package var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  package init() {}
-
-  fileprivate var _state: UInt32? = nil
 }
 
 package nonisolated struct FfiDisconnected: Sendable {
@@ -2093,40 +1483,10 @@ package nonisolated struct FfiDisconnected: Sendable {
   fileprivate var _reason: UInt32? = nil
 }
 
-package nonisolated struct FfiTokenRefreshed: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  package var token: String {
-    get {_token ?? String()}
-    set {_token = newValue}
-  }
-  /// Returns true if `token` has been explicitly set.
-  package var hasToken: Bool {self._token != nil}
-  /// Clears the value of `token`. Subsequent reads from it will return its default value.
-  package mutating func clearToken() {self._token = nil}
-
-  package var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  package init() {}
-
-  fileprivate var _token: String? = nil
-}
-
 package nonisolated struct FfiDataPacketReceived: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
-
-  package var kind: UInt32 {
-    get {_kind ?? 0}
-    set {_kind = newValue}
-  }
-  /// Returns true if `kind` has been explicitly set.
-  package var hasKind: Bool {self._kind != nil}
-  /// Clears the value of `kind`. Subsequent reads from it will return its default value.
-  package mutating func clearKind() {self._kind = nil}
 
   package var participantIdentity: String {
     get {_participantIdentity ?? String()}
@@ -2165,10 +1525,10 @@ package nonisolated struct FfiDataPacketReceived: Sendable {
 
   package init() {}
 
-  fileprivate var _kind: UInt32? = nil
   fileprivate var _participantIdentity: String? = nil
 }
 
+/// Nobody reads it, but its buffer must be let go of.
 package nonisolated struct FfiUserPacket: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -2183,21 +1543,11 @@ package nonisolated struct FfiUserPacket: Sendable {
   /// Clears the value of `data`. Subsequent reads from it will return its default value.
   package mutating func clearData() {self._data = nil}
 
-  package var topic: String {
-    get {_topic ?? String()}
-    set {_topic = newValue}
-  }
-  /// Returns true if `topic` has been explicitly set.
-  package var hasTopic: Bool {self._topic != nil}
-  /// Clears the value of `topic`. Subsequent reads from it will return its default value.
-  package mutating func clearTopic() {self._topic = nil}
-
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _data: FfiOwnedBuffer? = nil
-  fileprivate var _topic: String? = nil
 }
 
 package nonisolated struct FfiOwnedBuffer: Sendable {
@@ -2214,67 +1564,17 @@ package nonisolated struct FfiOwnedBuffer: Sendable {
   /// Clears the value of `handle`. Subsequent reads from it will return its default value.
   package mutating func clearHandle() {self._handle = nil}
 
-  package var data: FfiBufferInfo {
-    get {_data ?? FfiBufferInfo()}
-    set {_data = newValue}
-  }
-  /// Returns true if `data` has been explicitly set.
-  package var hasData: Bool {self._data != nil}
-  /// Clears the value of `data`. Subsequent reads from it will return its default value.
-  package mutating func clearData() {self._data = nil}
-
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _handle: FfiOwnedHandle? = nil
-  fileprivate var _data: FfiBufferInfo? = nil
-}
-
-package nonisolated struct FfiBufferInfo: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  package var dataPtr: UInt64 {
-    get {_dataPtr ?? 0}
-    set {_dataPtr = newValue}
-  }
-  /// Returns true if `dataPtr` has been explicitly set.
-  package var hasDataPtr: Bool {self._dataPtr != nil}
-  /// Clears the value of `dataPtr`. Subsequent reads from it will return its default value.
-  package mutating func clearDataPtr() {self._dataPtr = nil}
-
-  package var dataLen: UInt64 {
-    get {_dataLen ?? 0}
-    set {_dataLen = newValue}
-  }
-  /// Returns true if `dataLen` has been explicitly set.
-  package var hasDataLen: Bool {self._dataLen != nil}
-  /// Clears the value of `dataLen`. Subsequent reads from it will return its default value.
-  package mutating func clearDataLen() {self._dataLen = nil}
-
-  package var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  package init() {}
-
-  fileprivate var _dataPtr: UInt64? = nil
-  fileprivate var _dataLen: UInt64? = nil
 }
 
 package nonisolated struct FfiSipDTMF: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
-
-  package var code: UInt32 {
-    get {_code ?? 0}
-    set {_code = newValue}
-  }
-  /// Returns true if `code` has been explicitly set.
-  package var hasCode: Bool {self._code != nil}
-  /// Clears the value of `code`. Subsequent reads from it will return its default value.
-  package mutating func clearCode() {self._code = nil}
 
   package var digit: String {
     get {_digit ?? String()}
@@ -2289,7 +1589,6 @@ package nonisolated struct FfiSipDTMF: Sendable {
 
   package init() {}
 
-  fileprivate var _code: UInt32? = nil
   fileprivate var _digit: String? = nil
 }
 
@@ -2542,59 +1841,6 @@ package nonisolated struct FfiSetLocalAttributesRequest: Sendable {
   package init() {}
 
   fileprivate var _localParticipantHandle: UInt64? = nil
-  fileprivate var _requestAsyncID: UInt64? = nil
-}
-
-package nonisolated struct FfiPublishSipDtmfRequest: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  package var localParticipantHandle: UInt64 {
-    get {_localParticipantHandle ?? 0}
-    set {_localParticipantHandle = newValue}
-  }
-  /// Returns true if `localParticipantHandle` has been explicitly set.
-  package var hasLocalParticipantHandle: Bool {self._localParticipantHandle != nil}
-  /// Clears the value of `localParticipantHandle`. Subsequent reads from it will return its default value.
-  package mutating func clearLocalParticipantHandle() {self._localParticipantHandle = nil}
-
-  package var code: UInt32 {
-    get {_code ?? 0}
-    set {_code = newValue}
-  }
-  /// Returns true if `code` has been explicitly set.
-  package var hasCode: Bool {self._code != nil}
-  /// Clears the value of `code`. Subsequent reads from it will return its default value.
-  package mutating func clearCode() {self._code = nil}
-
-  package var digit: String {
-    get {_digit ?? String()}
-    set {_digit = newValue}
-  }
-  /// Returns true if `digit` has been explicitly set.
-  package var hasDigit: Bool {self._digit != nil}
-  /// Clears the value of `digit`. Subsequent reads from it will return its default value.
-  package mutating func clearDigit() {self._digit = nil}
-
-  package var destinationIdentities: [String] = []
-
-  package var requestAsyncID: UInt64 {
-    get {_requestAsyncID ?? 0}
-    set {_requestAsyncID = newValue}
-  }
-  /// Returns true if `requestAsyncID` has been explicitly set.
-  package var hasRequestAsyncID: Bool {self._requestAsyncID != nil}
-  /// Clears the value of `requestAsyncID`. Subsequent reads from it will return its default value.
-  package mutating func clearRequestAsyncID() {self._requestAsyncID = nil}
-
-  package var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  package init() {}
-
-  fileprivate var _localParticipantHandle: UInt64? = nil
-  fileprivate var _code: UInt32? = nil
-  fileprivate var _digit: String? = nil
   fileprivate var _requestAsyncID: UInt64? = nil
 }
 
@@ -3054,19 +2300,10 @@ package nonisolated struct FfiAudioStreamEvent: Sendable {
     set {message = .frameReceived(newValue)}
   }
 
-  package var eos: FfiEmpty {
-    get {
-      if case .eos(let v)? = message {return v}
-      return FfiEmpty()
-    }
-    set {message = .eos(newValue)}
-  }
-
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Message: Equatable, Sendable {
     case frameReceived(FfiAudioFrameReceived)
-    case eos(FfiEmpty)
 
   }
 
@@ -3243,22 +2480,12 @@ package nonisolated struct FfiRpcError: Sendable {
   /// Clears the value of `message`. Subsequent reads from it will return its default value.
   package mutating func clearMessage() {self._message = nil}
 
-  package var data: String {
-    get {_data ?? String()}
-    set {_data = newValue}
-  }
-  /// Returns true if `data` has been explicitly set.
-  package var hasData: Bool {self._data != nil}
-  /// Clears the value of `data`. Subsequent reads from it will return its default value.
-  package mutating func clearData() {self._data = nil}
-
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _code: UInt32? = nil
   fileprivate var _message: String? = nil
-  fileprivate var _data: String? = nil
 }
 
 package nonisolated struct FfiPerformRpcRequest: Sendable {
@@ -3436,15 +2663,6 @@ package nonisolated struct FfiRpcMethodInvocationEvent: Sendable {
   /// Clears the value of `method`. Subsequent reads from it will return its default value.
   package mutating func clearMethod() {self._method = nil}
 
-  package var requestID: String {
-    get {_requestID ?? String()}
-    set {_requestID = newValue}
-  }
-  /// Returns true if `requestID` has been explicitly set.
-  package var hasRequestID: Bool {self._requestID != nil}
-  /// Clears the value of `requestID`. Subsequent reads from it will return its default value.
-  package mutating func clearRequestID() {self._requestID = nil}
-
   package var callerIdentity: String {
     get {_callerIdentity ?? String()}
     set {_callerIdentity = newValue}
@@ -3463,15 +2681,6 @@ package nonisolated struct FfiRpcMethodInvocationEvent: Sendable {
   /// Clears the value of `payload`. Subsequent reads from it will return its default value.
   package mutating func clearPayload() {self._payload = nil}
 
-  package var responseTimeoutMs: UInt32 {
-    get {_responseTimeoutMs ?? 0}
-    set {_responseTimeoutMs = newValue}
-  }
-  /// Returns true if `responseTimeoutMs` has been explicitly set.
-  package var hasResponseTimeoutMs: Bool {self._responseTimeoutMs != nil}
-  /// Clears the value of `responseTimeoutMs`. Subsequent reads from it will return its default value.
-  package mutating func clearResponseTimeoutMs() {self._responseTimeoutMs = nil}
-
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -3479,10 +2688,8 @@ package nonisolated struct FfiRpcMethodInvocationEvent: Sendable {
   fileprivate var _localParticipantHandle: UInt64? = nil
   fileprivate var _invocationID: UInt64? = nil
   fileprivate var _method: String? = nil
-  fileprivate var _requestID: String? = nil
   fileprivate var _callerIdentity: String? = nil
   fileprivate var _payload: String? = nil
-  fileprivate var _responseTimeoutMs: UInt32? = nil
 }
 
 package nonisolated struct FfiRpcMethodInvocationResponseRequest: Sendable {
@@ -3536,27 +2743,6 @@ package nonisolated struct FfiRpcMethodInvocationResponseRequest: Sendable {
   fileprivate var _error: FfiRpcError? = nil
 }
 
-package nonisolated struct FfiRpcMethodInvocationResponseResponse: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  package var error: String {
-    get {_error ?? String()}
-    set {_error = newValue}
-  }
-  /// Returns true if `error` has been explicitly set.
-  package var hasError: Bool {self._error != nil}
-  /// Clears the value of `error`. Subsequent reads from it will return its default value.
-  package mutating func clearError() {self._error = nil}
-
-  package var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  package init() {}
-
-  fileprivate var _error: String? = nil
-}
-
 package nonisolated struct FfiStreamError: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -3583,24 +2769,6 @@ package nonisolated struct FfiTextStreamInfo: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  package var streamID: String {
-    get {_streamID ?? String()}
-    set {_streamID = newValue}
-  }
-  /// Returns true if `streamID` has been explicitly set.
-  package var hasStreamID: Bool {self._streamID != nil}
-  /// Clears the value of `streamID`. Subsequent reads from it will return its default value.
-  package mutating func clearStreamID() {self._streamID = nil}
-
-  package var mimeType: String {
-    get {_mimeType ?? String()}
-    set {_mimeType = newValue}
-  }
-  /// Returns true if `mimeType` has been explicitly set.
-  package var hasMimeType: Bool {self._mimeType != nil}
-  /// Clears the value of `mimeType`. Subsequent reads from it will return its default value.
-  package mutating func clearMimeType() {self._mimeType = nil}
-
   package var topic: String {
     get {_topic ?? String()}
     set {_topic = newValue}
@@ -3610,14 +2778,10 @@ package nonisolated struct FfiTextStreamInfo: Sendable {
   /// Clears the value of `topic`. Subsequent reads from it will return its default value.
   package mutating func clearTopic() {self._topic = nil}
 
-  package var attributes: Dictionary<String,String> = [:]
-
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
-  fileprivate var _streamID: String? = nil
-  fileprivate var _mimeType: String? = nil
   fileprivate var _topic: String? = nil
 }
 
@@ -3764,15 +2928,6 @@ package nonisolated struct FfiByteStreamInfo: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  package var streamID: String {
-    get {_streamID ?? String()}
-    set {_streamID = newValue}
-  }
-  /// Returns true if `streamID` has been explicitly set.
-  package var hasStreamID: Bool {self._streamID != nil}
-  /// Clears the value of `streamID`. Subsequent reads from it will return its default value.
-  package mutating func clearStreamID() {self._streamID = nil}
-
   package var mimeType: String {
     get {_mimeType ?? String()}
     set {_mimeType = newValue}
@@ -3791,25 +2946,14 @@ package nonisolated struct FfiByteStreamInfo: Sendable {
   /// Clears the value of `topic`. Subsequent reads from it will return its default value.
   package mutating func clearTopic() {self._topic = nil}
 
-  package var totalLength: UInt64 {
-    get {_totalLength ?? 0}
-    set {_totalLength = newValue}
-  }
-  /// Returns true if `totalLength` has been explicitly set.
-  package var hasTotalLength: Bool {self._totalLength != nil}
-  /// Clears the value of `totalLength`. Subsequent reads from it will return its default value.
-  package mutating func clearTotalLength() {self._totalLength = nil}
-
   package var attributes: Dictionary<String,String> = [:]
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
-  fileprivate var _streamID: String? = nil
   fileprivate var _mimeType: String? = nil
   fileprivate var _topic: String? = nil
-  fileprivate var _totalLength: UInt64? = nil
 }
 
 package nonisolated struct FfiOwnedByteStreamReader: Sendable {
@@ -3919,10 +3063,10 @@ package nonisolated struct FfiByteStreamReaderEvent: Sendable {
     set {detail = .chunkReceived(newValue)}
   }
 
-  package var eos: FfiByteEnd {
+  package var eos: FfiEmpty {
     get {
       if case .eos(let v)? = detail {return v}
-      return FfiByteEnd()
+      return FfiEmpty()
     }
     set {detail = .eos(newValue)}
   }
@@ -3931,7 +3075,7 @@ package nonisolated struct FfiByteStreamReaderEvent: Sendable {
 
   package nonisolated enum OneOf_Detail: Equatable, Sendable {
     case chunkReceived(FfiByteChunk)
-    case eos(FfiByteEnd)
+    case eos(FfiEmpty)
 
   }
 
@@ -3959,27 +3103,6 @@ package nonisolated struct FfiByteChunk: Sendable {
   package init() {}
 
   fileprivate var _content: Data? = nil
-}
-
-package nonisolated struct FfiByteEnd: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  package var error: FfiStreamError {
-    get {_error ?? FfiStreamError()}
-    set {_error = newValue}
-  }
-  /// Returns true if `error` has been explicitly set.
-  package var hasError: Bool {self._error != nil}
-  /// Clears the value of `error`. Subsequent reads from it will return its default value.
-  package mutating func clearError() {self._error = nil}
-
-  package var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  package init() {}
-
-  fileprivate var _error: FfiStreamError? = nil
 }
 
 package nonisolated struct FfiSendTextRequest: Sendable {
@@ -4049,17 +3172,6 @@ package nonisolated struct FfiTextOptions: Sendable {
 
   package var attributes: Dictionary<String,String> = [:]
 
-  package var destinationIdentities: [String] = []
-
-  package var id: String {
-    get {_id ?? String()}
-    set {_id = newValue}
-  }
-  /// Returns true if `id` has been explicitly set.
-  package var hasID: Bool {self._id != nil}
-  /// Clears the value of `id`. Subsequent reads from it will return its default value.
-  package mutating func clearID() {self._id = nil}
-
   package var senderIdentity: String {
     get {_senderIdentity ?? String()}
     set {_senderIdentity = newValue}
@@ -4074,7 +3186,6 @@ package nonisolated struct FfiTextOptions: Sendable {
   package init() {}
 
   fileprivate var _topic: String? = nil
-  fileprivate var _id: String? = nil
   fileprivate var _senderIdentity: String? = nil
 }
 
@@ -4092,35 +3203,21 @@ package nonisolated struct FfiSendTextCallback: Sendable {
   /// Clears the value of `asyncID`. Subsequent reads from it will return its default value.
   package mutating func clearAsyncID() {self._asyncID = nil}
 
-  package var result: FfiSendTextCallback.OneOf_Result? = nil
-
-  package var info: FfiTextStreamInfo {
-    get {
-      if case .info(let v)? = result {return v}
-      return FfiTextStreamInfo()
-    }
-    set {result = .info(newValue)}
-  }
-
   package var error: FfiStreamError {
-    get {
-      if case .error(let v)? = result {return v}
-      return FfiStreamError()
-    }
-    set {result = .error(newValue)}
+    get {_error ?? FfiStreamError()}
+    set {_error = newValue}
   }
+  /// Returns true if `error` has been explicitly set.
+  package var hasError: Bool {self._error != nil}
+  /// Clears the value of `error`. Subsequent reads from it will return its default value.
+  package mutating func clearError() {self._error = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  package nonisolated enum OneOf_Result: Equatable, Sendable {
-    case info(FfiTextStreamInfo)
-    case error(FfiStreamError)
-
-  }
 
   package init() {}
 
   fileprivate var _asyncID: UInt64? = nil
+  fileprivate var _error: FfiStreamError? = nil
 }
 
 package nonisolated struct FfiStreamHeader: Sendable {
@@ -4304,8 +3401,6 @@ package nonisolated struct FfiSendStreamHeaderRequest: Sendable {
   /// Clears the value of `header`. Subsequent reads from it will return its default value.
   package mutating func clearHeader() {self._header = nil}
 
-  package var destinationIdentities: [String] = []
-
   package var senderIdentity: String {
     get {_senderIdentity ?? String()}
     set {_senderIdentity = newValue}
@@ -4356,8 +3451,6 @@ package nonisolated struct FfiSendStreamChunkRequest: Sendable {
   package var hasChunk: Bool {self._chunk != nil}
   /// Clears the value of `chunk`. Subsequent reads from it will return its default value.
   package mutating func clearChunk() {self._chunk = nil}
-
-  package var destinationIdentities: [String] = []
 
   package var senderIdentity: String {
     get {_senderIdentity ?? String()}
@@ -4410,8 +3503,6 @@ package nonisolated struct FfiSendStreamTrailerRequest: Sendable {
   /// Clears the value of `trailer`. Subsequent reads from it will return its default value.
   package mutating func clearTrailer() {self._trailer = nil}
 
-  package var destinationIdentities: [String] = []
-
   package var senderIdentity: String {
     get {_senderIdentity ?? String()}
     set {_senderIdentity = newValue}
@@ -4446,7 +3537,7 @@ fileprivate nonisolated let _protobuf_package = "livekit.proto"
 
 nonisolated extension FfiRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Request"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{3}connect\0\u{1}disconnect\0\u{3}publish_track\0\u{3}unpublish_track\0\u{4}\u{2}set_subscribed\0\u{4}\u{3}set_local_attributes\0\u{4}\u{3}publish_sip_dtmf\0\u{4}\u{2}create_audio_track\0\u{4}\u{9}new_audio_stream\0\u{3}new_audio_source\0\u{3}capture_audio_frame\0\u{4}\u{2}new_audio_resampler\0\u{3}remix_and_resample\0\u{4}\u{8}perform_rpc\0\u{3}register_rpc_method\0\u{4}\u{2}rpc_method_invocation_response\0\u{4}\u{3}send_stream_header\0\u{3}send_stream_chunk\0\u{3}send_stream_trailer\0\u{4}\u{8}byte_read_incremental\0\u{4}\u{4}text_read_all\0\u{4}\u{2}send_text\0\u{4}\u{10}simulate_scenario\0\u{4}\u{7}ready_for_room_event\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{3}connect\0\u{1}disconnect\0\u{3}publish_track\0\u{3}unpublish_track\0\u{4}\u{2}set_subscribed\0\u{4}\u{3}set_local_attributes\0\u{4}\u{5}create_audio_track\0\u{4}\u{9}new_audio_stream\0\u{3}new_audio_source\0\u{3}capture_audio_frame\0\u{4}\u{2}new_audio_resampler\0\u{3}remix_and_resample\0\u{4}\u{8}perform_rpc\0\u{3}register_rpc_method\0\u{4}\u{2}rpc_method_invocation_response\0\u{4}\u{3}send_stream_header\0\u{3}send_stream_chunk\0\u{3}send_stream_trailer\0\u{4}\u{8}byte_read_incremental\0\u{4}\u{4}text_read_all\0\u{4}\u{2}send_text\0\u{4}\u{17}ready_for_room_event\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4530,19 +3621,6 @@ nonisolated extension FfiRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageI
         if let v = v {
           if hadOneofValue {try decoder.handleConflictingOneOf()}
           self.message = .setLocalAttributes(v)
-        }
-      }()
-      case 14: try {
-        var v: FfiPublishSipDtmfRequest?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .publishSipDtmf(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .publishSipDtmf(v)
         }
       }()
       case 16: try {
@@ -4740,19 +3818,6 @@ nonisolated extension FfiRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageI
           self.message = .sendText(v)
         }
       }()
-      case 76: try {
-        var v: FfiSimulateScenarioRequest?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .simulateScenario(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .simulateScenario(v)
-        }
-      }()
       case 83: try {
         var v: FfiReadyForRoomEventRequest?
         var hadOneofValue = false
@@ -4800,10 +3865,6 @@ nonisolated extension FfiRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     case .setLocalAttributes?: try {
       guard case .setLocalAttributes(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
-    }()
-    case .publishSipDtmf?: try {
-      guard case .publishSipDtmf(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
     }()
     case .createAudioTrack?: try {
       guard case .createAudioTrack(let v)? = self.message else { preconditionFailure() }
@@ -4865,10 +3926,6 @@ nonisolated extension FfiRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       guard case .sendText(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 60)
     }()
-    case .simulateScenario?: try {
-      guard case .simulateScenario(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 76)
-    }()
     case .readyForRoomEvent?: try {
       guard case .readyForRoomEvent(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 83)
@@ -4887,7 +3944,7 @@ nonisolated extension FfiRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageI
 
 nonisolated extension FfiResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Response"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{3}connect\0\u{1}disconnect\0\u{3}publish_track\0\u{3}unpublish_track\0\u{4}\u{2}set_subscribed\0\u{4}\u{3}set_local_attributes\0\u{4}\u{3}publish_sip_dtmf\0\u{4}\u{2}create_audio_track\0\u{4}\u{9}new_audio_stream\0\u{3}new_audio_source\0\u{3}capture_audio_frame\0\u{4}\u{2}new_audio_resampler\0\u{3}remix_and_resample\0\u{4}\u{7}perform_rpc\0\u{3}register_rpc_method\0\u{4}\u{2}rpc_method_invocation_response\0\u{4}\u{3}send_stream_header\0\u{3}send_stream_chunk\0\u{3}send_stream_trailer\0\u{4}\u{8}byte_read_incremental\0\u{4}\u{4}text_read_all\0\u{4}\u{2}send_text\0\u{4}\u{10}simulate_scenario\0\u{4}\u{7}ready_for_room_event\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{10}create_audio_track\0\u{4}\u{9}new_audio_stream\0\u{3}new_audio_source\0\u{4}\u{3}new_audio_resampler\0\u{3}remix_and_resample\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4895,97 +3952,6 @@ nonisolated extension FfiResponse: SwiftProtobuf.Message, SwiftProtobuf._Message
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 3: try {
-        var v: FfiAsyncResponse?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .connect(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .connect(v)
-        }
-      }()
-      case 4: try {
-        var v: FfiAsyncResponse?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .disconnect(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .disconnect(v)
-        }
-      }()
-      case 5: try {
-        var v: FfiAsyncResponse?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .publishTrack(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .publishTrack(v)
-        }
-      }()
-      case 6: try {
-        var v: FfiAsyncResponse?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .unpublishTrack(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .unpublishTrack(v)
-        }
-      }()
-      case 8: try {
-        var v: FfiEmpty?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .setSubscribed(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .setSubscribed(v)
-        }
-      }()
-      case 11: try {
-        var v: FfiAsyncResponse?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .setLocalAttributes(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .setLocalAttributes(v)
-        }
-      }()
-      case 14: try {
-        var v: FfiAsyncResponse?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .publishSipDtmf(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .publishSipDtmf(v)
-        }
-      }()
       case 16: try {
         var v: FfiCreateAudioTrackResponse?
         var hadOneofValue = false
@@ -5025,19 +3991,6 @@ nonisolated extension FfiResponse: SwiftProtobuf.Message, SwiftProtobuf._Message
           self.message = .newAudioSource(v)
         }
       }()
-      case 27: try {
-        var v: FfiAsyncResponse?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .captureAudioFrame(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .captureAudioFrame(v)
-        }
-      }()
       case 29: try {
         var v: FfiNewAudioResamplerResponse?
         var hadOneofValue = false
@@ -5064,149 +4017,6 @@ nonisolated extension FfiResponse: SwiftProtobuf.Message, SwiftProtobuf._Message
           self.message = .remixAndResample(v)
         }
       }()
-      case 37: try {
-        var v: FfiAsyncResponse?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .performRpc(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .performRpc(v)
-        }
-      }()
-      case 38: try {
-        var v: FfiEmpty?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .registerRpcMethod(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .registerRpcMethod(v)
-        }
-      }()
-      case 40: try {
-        var v: FfiRpcMethodInvocationResponseResponse?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .rpcMethodInvocationResponse(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .rpcMethodInvocationResponse(v)
-        }
-      }()
-      case 43: try {
-        var v: FfiAsyncResponse?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .sendStreamHeader(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .sendStreamHeader(v)
-        }
-      }()
-      case 44: try {
-        var v: FfiAsyncResponse?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .sendStreamChunk(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .sendStreamChunk(v)
-        }
-      }()
-      case 45: try {
-        var v: FfiAsyncResponse?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .sendStreamTrailer(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .sendStreamTrailer(v)
-        }
-      }()
-      case 53: try {
-        var v: FfiEmpty?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .byteReadIncremental(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .byteReadIncremental(v)
-        }
-      }()
-      case 57: try {
-        var v: FfiAsyncResponse?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .textReadAll(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .textReadAll(v)
-        }
-      }()
-      case 59: try {
-        var v: FfiAsyncResponse?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .sendText(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .sendText(v)
-        }
-      }()
-      case 75: try {
-        var v: FfiAsyncResponse?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .simulateScenario(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .simulateScenario(v)
-        }
-      }()
-      case 82: try {
-        var v: FfiEmpty?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .readyForRoomEvent(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .readyForRoomEvent(v)
-        }
-      }()
       default: break
       }
     }
@@ -5218,34 +4028,6 @@ nonisolated extension FfiResponse: SwiftProtobuf.Message, SwiftProtobuf._Message
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
     switch self.message {
-    case .connect?: try {
-      guard case .connect(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    }()
-    case .disconnect?: try {
-      guard case .disconnect(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    }()
-    case .publishTrack?: try {
-      guard case .publishTrack(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
-    }()
-    case .unpublishTrack?: try {
-      guard case .unpublishTrack(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
-    }()
-    case .setSubscribed?: try {
-      guard case .setSubscribed(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
-    }()
-    case .setLocalAttributes?: try {
-      guard case .setLocalAttributes(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
-    }()
-    case .publishSipDtmf?: try {
-      guard case .publishSipDtmf(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
-    }()
     case .createAudioTrack?: try {
       guard case .createAudioTrack(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
@@ -5258,10 +4040,6 @@ nonisolated extension FfiResponse: SwiftProtobuf.Message, SwiftProtobuf._Message
       guard case .newAudioSource(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 26)
     }()
-    case .captureAudioFrame?: try {
-      guard case .captureAudioFrame(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 27)
-    }()
     case .newAudioResampler?: try {
       guard case .newAudioResampler(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 29)
@@ -5269,50 +4047,6 @@ nonisolated extension FfiResponse: SwiftProtobuf.Message, SwiftProtobuf._Message
     case .remixAndResample?: try {
       guard case .remixAndResample(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
-    }()
-    case .performRpc?: try {
-      guard case .performRpc(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 37)
-    }()
-    case .registerRpcMethod?: try {
-      guard case .registerRpcMethod(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 38)
-    }()
-    case .rpcMethodInvocationResponse?: try {
-      guard case .rpcMethodInvocationResponse(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 40)
-    }()
-    case .sendStreamHeader?: try {
-      guard case .sendStreamHeader(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 43)
-    }()
-    case .sendStreamChunk?: try {
-      guard case .sendStreamChunk(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 44)
-    }()
-    case .sendStreamTrailer?: try {
-      guard case .sendStreamTrailer(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 45)
-    }()
-    case .byteReadIncremental?: try {
-      guard case .byteReadIncremental(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 53)
-    }()
-    case .textReadAll?: try {
-      guard case .textReadAll(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 57)
-    }()
-    case .sendText?: try {
-      guard case .sendText(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 59)
-    }()
-    case .simulateScenario?: try {
-      guard case .simulateScenario(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 75)
-    }()
-    case .readyForRoomEvent?: try {
-      guard case .readyForRoomEvent(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 82)
     }()
     case nil: break
     }
@@ -5328,7 +4062,7 @@ nonisolated extension FfiResponse: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension FfiEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Event"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}room_event\0\u{4}\u{3}audio_stream_event\0\u{1}connect\0\u{2}\u{2}disconnect\0\u{4}\u{2}publish_track\0\u{3}unpublish_track\0\u{4}\u{3}capture_audio_frame\0\u{4}\u{3}set_local_attributes\0\u{2}\u{2}logs\0\u{2}\u{2}panic\0\u{3}publish_sip_dtmf\0\u{4}\u{2}perform_rpc\0\u{3}rpc_method_invocation\0\u{3}send_stream_header\0\u{3}send_stream_chunk\0\u{3}send_stream_trailer\0\u{3}byte_stream_reader_event\0\u{4}\u{8}text_stream_reader_read_all\0\u{4}\u{4}send_text\0\u{4}\u{4}simulate_scenario\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}room_event\0\u{4}\u{3}audio_stream_event\0\u{1}connect\0\u{2}\u{2}disconnect\0\u{4}\u{2}publish_track\0\u{3}unpublish_track\0\u{4}\u{3}capture_audio_frame\0\u{4}\u{3}set_local_attributes\0\u{2}\u{2}logs\0\u{2}\u{2}panic\0\u{4}\u{3}perform_rpc\0\u{3}rpc_method_invocation\0\u{3}send_stream_header\0\u{3}send_stream_chunk\0\u{3}send_stream_trailer\0\u{3}byte_stream_reader_event\0\u{4}\u{8}text_stream_reader_read_all\0\u{4}\u{4}send_text\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5466,19 +4200,6 @@ nonisolated extension FfiEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
           self.message = .panic(v)
         }
       }()
-      case 21: try {
-        var v: FfiAsyncCallback?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .publishSipDtmf(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .publishSipDtmf(v)
-        }
-      }()
       case 23: try {
         var v: FfiPerformRpcCallback?
         var hadOneofValue = false
@@ -5583,19 +4304,6 @@ nonisolated extension FfiEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
           self.message = .sendText(v)
         }
       }()
-      case 44: try {
-        var v: FfiAsyncCallback?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .simulateScenario(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .simulateScenario(v)
-        }
-      }()
       default: break
       }
     }
@@ -5647,10 +4355,6 @@ nonisolated extension FfiEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       guard case .panic(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
     }()
-    case .publishSipDtmf?: try {
-      guard case .publishSipDtmf(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
-    }()
     case .performRpc?: try {
       guard case .performRpc(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 23)
@@ -5683,10 +4387,6 @@ nonisolated extension FfiEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       guard case .sendText(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 40)
     }()
-    case .simulateScenario?: try {
-      guard case .simulateScenario(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 44)
-    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -5713,40 +4413,6 @@ nonisolated extension FfiEmpty: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
   }
 
   package static func ==(lhs: FfiEmpty, rhs: FfiEmpty) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension FfiAsyncResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".AsyncResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}async_id\0")
-
-  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self._asyncID) }()
-      default: break
-      }
-    }
-  }
-
-  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._asyncID {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  package static func ==(lhs: FfiAsyncResponse, rhs: FfiAsyncResponse) -> Bool {
-    if lhs._asyncID != rhs._asyncID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -6023,7 +4689,7 @@ nonisolated extension FfiConnectRequest: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension FfiRoomOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RoomOptions"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}auto_subscribe\0\u{3}adaptive_stream\0\u{1}dynacast\0\u{4}\u{3}join_retries\0\u{4}\u{2}single_peer_connection\0\u{3}connect_timeout_ms\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}auto_subscribe\0\u{3}adaptive_stream\0\u{1}dynacast\0\u{4}\u{3}join_retries\0\u{4}\u{3}connect_timeout_ms\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -6035,7 +4701,6 @@ nonisolated extension FfiRoomOptions: SwiftProtobuf.Message, SwiftProtobuf._Mess
       case 2: try { try decoder.decodeSingularBoolField(value: &self._adaptiveStream) }()
       case 3: try { try decoder.decodeSingularBoolField(value: &self._dynacast) }()
       case 6: try { try decoder.decodeSingularUInt32Field(value: &self._joinRetries) }()
-      case 8: try { try decoder.decodeSingularBoolField(value: &self._singlePeerConnection) }()
       case 9: try { try decoder.decodeSingularUInt64Field(value: &self._connectTimeoutMs) }()
       default: break
       }
@@ -6059,9 +4724,6 @@ nonisolated extension FfiRoomOptions: SwiftProtobuf.Message, SwiftProtobuf._Mess
     try { if let v = self._joinRetries {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 6)
     } }()
-    try { if let v = self._singlePeerConnection {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 8)
-    } }()
     try { if let v = self._connectTimeoutMs {
       try visitor.visitSingularUInt64Field(value: v, fieldNumber: 9)
     } }()
@@ -6073,7 +4735,6 @@ nonisolated extension FfiRoomOptions: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs._adaptiveStream != rhs._adaptiveStream {return false}
     if lhs._dynacast != rhs._dynacast {return false}
     if lhs._joinRetries != rhs._joinRetries {return false}
-    if lhs._singlePeerConnection != rhs._singlePeerConnection {return false}
     if lhs._connectTimeoutMs != rhs._connectTimeoutMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -6303,53 +4964,9 @@ nonisolated extension FfiReadyForRoomEventRequest: SwiftProtobuf.Message, SwiftP
   }
 }
 
-nonisolated extension FfiSimulateScenarioRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".SimulateScenarioRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}room_handle\0\u{1}scenario\0\u{3}request_async_id\0")
-
-  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self._roomHandle) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self._scenario) }()
-      case 3: try { try decoder.decodeSingularUInt64Field(value: &self._requestAsyncID) }()
-      default: break
-      }
-    }
-  }
-
-  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._roomHandle {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._scenario {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._requestAsyncID {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 3)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  package static func ==(lhs: FfiSimulateScenarioRequest, rhs: FfiSimulateScenarioRequest) -> Bool {
-    if lhs._roomHandle != rhs._roomHandle {return false}
-    if lhs._scenario != rhs._scenario {return false}
-    if lhs._requestAsyncID != rhs._requestAsyncID {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
 nonisolated extension FfiOwnedRoom: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".OwnedRoom"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}handle\0\u{1}info\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}handle\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -6358,7 +4975,6 @@ nonisolated extension FfiOwnedRoom: SwiftProtobuf.Message, SwiftProtobuf._Messag
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._handle) }()
-      case 2: try { try decoder.decodeSingularMessageField(value: &self._info) }()
       default: break
       }
     }
@@ -6372,59 +4988,11 @@ nonisolated extension FfiOwnedRoom: SwiftProtobuf.Message, SwiftProtobuf._Messag
     try { if let v = self._handle {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
     } }()
-    try { if let v = self._info {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: FfiOwnedRoom, rhs: FfiOwnedRoom) -> Bool {
     if lhs._handle != rhs._handle {return false}
-    if lhs._info != rhs._info {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension FfiRoomInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".RoomInfo"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sid\0\u{1}name\0\u{1}metadata\0")
-
-  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self._sid) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self._name) }()
-      case 3: try { try decoder.decodeSingularStringField(value: &self._metadata) }()
-      default: break
-      }
-    }
-  }
-
-  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._sid {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._name {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._metadata {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 3)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  package static func ==(lhs: FfiRoomInfo, rhs: FfiRoomInfo) -> Bool {
-    if lhs._sid != rhs._sid {return false}
-    if lhs._name != rhs._name {return false}
-    if lhs._metadata != rhs._metadata {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -6471,7 +5039,7 @@ nonisolated extension FfiOwnedParticipant: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension FfiParticipantInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ParticipantInfo"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sid\0\u{1}name\0\u{1}identity\0\u{2}\u{2}metadata\0\u{1}attributes\0\u{1}kind\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{3}identity\0\u{2}\u{4}kind\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -6479,11 +5047,7 @@ nonisolated extension FfiParticipantInfo: SwiftProtobuf.Message, SwiftProtobuf._
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self._sid) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self._name) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self._identity) }()
-      case 5: try { try decoder.decodeSingularStringField(value: &self._metadata) }()
-      case 6: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: &self.attributes) }()
       case 7: try { try decoder.decodeSingularUInt32Field(value: &self._kind) }()
       default: break
       }
@@ -6495,21 +5059,9 @@ nonisolated extension FfiParticipantInfo: SwiftProtobuf.Message, SwiftProtobuf._
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._sid {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._name {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
-    } }()
     try { if let v = self._identity {
       try visitor.visitSingularStringField(value: v, fieldNumber: 3)
     } }()
-    try { if let v = self._metadata {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 5)
-    } }()
-    if !self.attributes.isEmpty {
-      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: self.attributes, fieldNumber: 6)
-    }
     try { if let v = self._kind {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 7)
     } }()
@@ -6517,11 +5069,7 @@ nonisolated extension FfiParticipantInfo: SwiftProtobuf.Message, SwiftProtobuf._
   }
 
   package static func ==(lhs: FfiParticipantInfo, rhs: FfiParticipantInfo) -> Bool {
-    if lhs._sid != rhs._sid {return false}
-    if lhs._name != rhs._name {return false}
     if lhs._identity != rhs._identity {return false}
-    if lhs._metadata != rhs._metadata {return false}
-    if lhs.attributes != rhs.attributes {return false}
     if lhs._kind != rhs._kind {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -6569,7 +5117,7 @@ nonisolated extension FfiOwnedTrackPublication: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension FfiTrackPublicationInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".TrackPublicationInfo"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sid\0\u{1}name\0\u{1}kind\0\u{1}source\0\u{2}\u{5}muted\0\u{4}\u{3}audio_features\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sid\0\u{2}\u{2}kind\0\u{1}source\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -6578,11 +5126,8 @@ nonisolated extension FfiTrackPublicationInfo: SwiftProtobuf.Message, SwiftProto
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self._sid) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self._name) }()
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self._kind) }()
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self._source) }()
-      case 9: try { try decoder.decodeSingularBoolField(value: &self._muted) }()
-      case 12: try { try decoder.decodeRepeatedUInt32Field(value: &self.audioFeatures) }()
       default: break
       }
     }
@@ -6596,31 +5141,19 @@ nonisolated extension FfiTrackPublicationInfo: SwiftProtobuf.Message, SwiftProto
     try { if let v = self._sid {
       try visitor.visitSingularStringField(value: v, fieldNumber: 1)
     } }()
-    try { if let v = self._name {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
-    } }()
     try { if let v = self._kind {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 3)
     } }()
     try { if let v = self._source {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 4)
     } }()
-    try { if let v = self._muted {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 9)
-    } }()
-    if !self.audioFeatures.isEmpty {
-      try visitor.visitRepeatedUInt32Field(value: self.audioFeatures, fieldNumber: 12)
-    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: FfiTrackPublicationInfo, rhs: FfiTrackPublicationInfo) -> Bool {
     if lhs._sid != rhs._sid {return false}
-    if lhs._name != rhs._name {return false}
     if lhs._kind != rhs._kind {return false}
     if lhs._source != rhs._source {return false}
-    if lhs._muted != rhs._muted {return false}
-    if lhs.audioFeatures != rhs.audioFeatures {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -6667,7 +5200,7 @@ nonisolated extension FfiOwnedTrack: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension FfiTrackInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".TrackInfo"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sid\0\u{1}name\0\u{1}kind\0\u{2}\u{2}muted\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{3}kind\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -6675,10 +5208,7 @@ nonisolated extension FfiTrackInfo: SwiftProtobuf.Message, SwiftProtobuf._Messag
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self._sid) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self._name) }()
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self._kind) }()
-      case 5: try { try decoder.decodeSingularBoolField(value: &self._muted) }()
       default: break
       }
     }
@@ -6689,26 +5219,14 @@ nonisolated extension FfiTrackInfo: SwiftProtobuf.Message, SwiftProtobuf._Messag
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._sid {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._name {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
-    } }()
     try { if let v = self._kind {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 3)
-    } }()
-    try { if let v = self._muted {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 5)
     } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: FfiTrackInfo, rhs: FfiTrackInfo) -> Bool {
-    if lhs._sid != rhs._sid {return false}
-    if lhs._name != rhs._name {return false}
     if lhs._kind != rhs._kind {return false}
-    if lhs._muted != rhs._muted {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -6716,7 +5234,7 @@ nonisolated extension FfiTrackInfo: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension FfiRoomEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RoomEvent"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}room_handle\0\u{3}participant_connected\0\u{3}participant_disconnected\0\u{3}local_track_published\0\u{4}\u{2}local_track_subscribed\0\u{3}track_published\0\u{3}track_unpublished\0\u{3}track_subscribed\0\u{3}track_unsubscribed\0\u{3}track_subscription_failed\0\u{3}track_muted\0\u{3}track_unmuted\0\u{4}\u{8}connection_state_changed\0\u{1}disconnected\0\u{1}reconnecting\0\u{1}reconnected\0\u{2}\u{2}eos\0\u{3}data_packet_received\0\u{4}\u{7}byte_stream_opened\0\u{3}text_stream_opened\0\u{4}\u{5}token_refreshed\0\u{4}\u{5}local_track_republished\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}room_handle\0\u{3}participant_connected\0\u{3}participant_disconnected\0\u{4}\u{3}local_track_subscribed\0\u{3}track_published\0\u{3}track_unpublished\0\u{3}track_subscribed\0\u{4}\u{2}track_subscription_failed\0\u{2}\u{b}disconnected\0\u{1}reconnecting\0\u{1}reconnected\0\u{4}\u{3}data_packet_received\0\u{4}\u{7}byte_stream_opened\0\u{3}text_stream_opened\0\u{4}\u{a}local_track_republished\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -6751,21 +5269,8 @@ nonisolated extension FfiRoomEvent: SwiftProtobuf.Message, SwiftProtobuf._Messag
           self.message = .participantDisconnected(v)
         }
       }()
-      case 4: try {
-        var v: FfiLocalTrackPublished?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .localTrackPublished(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .localTrackPublished(v)
-        }
-      }()
       case 6: try {
-        var v: FfiLocalTrackSubscribed?
+        var v: FfiEmpty?
         var hadOneofValue = false
         if let current = self.message {
           hadOneofValue = true
@@ -6816,19 +5321,6 @@ nonisolated extension FfiRoomEvent: SwiftProtobuf.Message, SwiftProtobuf._Messag
           self.message = .trackSubscribed(v)
         }
       }()
-      case 10: try {
-        var v: FfiTrackChanged?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .trackUnsubscribed(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .trackUnsubscribed(v)
-        }
-      }()
       case 11: try {
         var v: FfiTrackSubscriptionFailed?
         var hadOneofValue = false
@@ -6840,45 +5332,6 @@ nonisolated extension FfiRoomEvent: SwiftProtobuf.Message, SwiftProtobuf._Messag
         if let v = v {
           if hadOneofValue {try decoder.handleConflictingOneOf()}
           self.message = .trackSubscriptionFailed(v)
-        }
-      }()
-      case 12: try {
-        var v: FfiTrackChanged?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .trackMuted(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .trackMuted(v)
-        }
-      }()
-      case 13: try {
-        var v: FfiTrackChanged?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .trackUnmuted(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .trackUnmuted(v)
-        }
-      }()
-      case 21: try {
-        var v: FfiConnectionStateChanged?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .connectionStateChanged(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .connectionStateChanged(v)
         }
       }()
       case 22: try {
@@ -6920,19 +5373,6 @@ nonisolated extension FfiRoomEvent: SwiftProtobuf.Message, SwiftProtobuf._Messag
           self.message = .reconnected(v)
         }
       }()
-      case 26: try {
-        var v: FfiEmpty?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .eos(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .eos(v)
-        }
-      }()
       case 27: try {
         var v: FfiDataPacketReceived?
         var hadOneofValue = false
@@ -6972,19 +5412,6 @@ nonisolated extension FfiRoomEvent: SwiftProtobuf.Message, SwiftProtobuf._Messag
           self.message = .textStreamOpened(v)
         }
       }()
-      case 40: try {
-        var v: FfiTokenRefreshed?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .tokenRefreshed(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .tokenRefreshed(v)
-        }
-      }()
       case 45: try {
         var v: FfiLocalTrackRepublished?
         var hadOneofValue = false
@@ -7020,10 +5447,6 @@ nonisolated extension FfiRoomEvent: SwiftProtobuf.Message, SwiftProtobuf._Messag
       guard case .participantDisconnected(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
     }()
-    case .localTrackPublished?: try {
-      guard case .localTrackPublished(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    }()
     case .localTrackSubscribed?: try {
       guard case .localTrackSubscribed(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
@@ -7040,25 +5463,9 @@ nonisolated extension FfiRoomEvent: SwiftProtobuf.Message, SwiftProtobuf._Messag
       guard case .trackSubscribed(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
     }()
-    case .trackUnsubscribed?: try {
-      guard case .trackUnsubscribed(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
-    }()
     case .trackSubscriptionFailed?: try {
       guard case .trackSubscriptionFailed(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
-    }()
-    case .trackMuted?: try {
-      guard case .trackMuted(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
-    }()
-    case .trackUnmuted?: try {
-      guard case .trackUnmuted(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
-    }()
-    case .connectionStateChanged?: try {
-      guard case .connectionStateChanged(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
     }()
     case .disconnected?: try {
       guard case .disconnected(let v)? = self.message else { preconditionFailure() }
@@ -7072,10 +5479,6 @@ nonisolated extension FfiRoomEvent: SwiftProtobuf.Message, SwiftProtobuf._Messag
       guard case .reconnected(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
     }()
-    case .eos?: try {
-      guard case .eos(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 26)
-    }()
     case .dataPacketReceived?: try {
       guard case .dataPacketReceived(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 27)
@@ -7087,10 +5490,6 @@ nonisolated extension FfiRoomEvent: SwiftProtobuf.Message, SwiftProtobuf._Messag
     case .textStreamOpened?: try {
       guard case .textStreamOpened(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 35)
-    }()
-    case .tokenRefreshed?: try {
-      guard case .tokenRefreshed(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 40)
     }()
     case .localTrackRepublished?: try {
       guard case .localTrackRepublished(let v)? = self.message else { preconditionFailure() }
@@ -7182,77 +5581,9 @@ nonisolated extension FfiParticipantDisconnected: SwiftProtobuf.Message, SwiftPr
   }
 }
 
-nonisolated extension FfiLocalTrackPublished: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".LocalTrackPublished"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}track_sid\0")
-
-  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self._trackSid) }()
-      default: break
-      }
-    }
-  }
-
-  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._trackSid {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  package static func ==(lhs: FfiLocalTrackPublished, rhs: FfiLocalTrackPublished) -> Bool {
-    if lhs._trackSid != rhs._trackSid {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension FfiLocalTrackSubscribed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".LocalTrackSubscribed"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{2}track_sid\0")
-
-  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 2: try { try decoder.decodeSingularStringField(value: &self._trackSid) }()
-      default: break
-      }
-    }
-  }
-
-  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._trackSid {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  package static func ==(lhs: FfiLocalTrackSubscribed, rhs: FfiLocalTrackSubscribed) -> Bool {
-    if lhs._trackSid != rhs._trackSid {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
 nonisolated extension FfiLocalTrackRepublished: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".LocalTrackRepublished"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}publication_handle\0\u{3}previous_sid\0\u{1}info\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{3}info\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -7260,8 +5591,6 @@ nonisolated extension FfiLocalTrackRepublished: SwiftProtobuf.Message, SwiftProt
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self._publicationHandle) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self._previousSid) }()
       case 3: try { try decoder.decodeSingularMessageField(value: &self._info) }()
       default: break
       }
@@ -7273,12 +5602,6 @@ nonisolated extension FfiLocalTrackRepublished: SwiftProtobuf.Message, SwiftProt
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._publicationHandle {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._previousSid {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
-    } }()
     try { if let v = self._info {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
     } }()
@@ -7286,8 +5609,6 @@ nonisolated extension FfiLocalTrackRepublished: SwiftProtobuf.Message, SwiftProt
   }
 
   package static func ==(lhs: FfiLocalTrackRepublished, rhs: FfiLocalTrackRepublished) -> Bool {
-    if lhs._publicationHandle != rhs._publicationHandle {return false}
-    if lhs._previousSid != rhs._previousSid {return false}
     if lhs._info != rhs._info {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -7411,48 +5732,9 @@ nonisolated extension FfiTrackSubscribed: SwiftProtobuf.Message, SwiftProtobuf._
   }
 }
 
-nonisolated extension FfiTrackChanged: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".TrackChanged"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}participant_identity\0\u{3}track_sid\0")
-
-  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self._participantIdentity) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self._trackSid) }()
-      default: break
-      }
-    }
-  }
-
-  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._participantIdentity {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._trackSid {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  package static func ==(lhs: FfiTrackChanged, rhs: FfiTrackChanged) -> Bool {
-    if lhs._participantIdentity != rhs._participantIdentity {return false}
-    if lhs._trackSid != rhs._trackSid {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
 nonisolated extension FfiTrackSubscriptionFailed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".TrackSubscriptionFailed"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}participant_identity\0\u{3}track_sid\0\u{1}error\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{3}error\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -7460,8 +5742,6 @@ nonisolated extension FfiTrackSubscriptionFailed: SwiftProtobuf.Message, SwiftPr
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self._participantIdentity) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self._trackSid) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self._error) }()
       default: break
       }
@@ -7473,12 +5753,6 @@ nonisolated extension FfiTrackSubscriptionFailed: SwiftProtobuf.Message, SwiftPr
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._participantIdentity {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._trackSid {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
-    } }()
     try { if let v = self._error {
       try visitor.visitSingularStringField(value: v, fieldNumber: 3)
     } }()
@@ -7486,43 +5760,7 @@ nonisolated extension FfiTrackSubscriptionFailed: SwiftProtobuf.Message, SwiftPr
   }
 
   package static func ==(lhs: FfiTrackSubscriptionFailed, rhs: FfiTrackSubscriptionFailed) -> Bool {
-    if lhs._participantIdentity != rhs._participantIdentity {return false}
-    if lhs._trackSid != rhs._trackSid {return false}
     if lhs._error != rhs._error {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension FfiConnectionStateChanged: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".ConnectionStateChanged"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}state\0")
-
-  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt32Field(value: &self._state) }()
-      default: break
-      }
-    }
-  }
-
-  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._state {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 1)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  package static func ==(lhs: FfiConnectionStateChanged, rhs: FfiConnectionStateChanged) -> Bool {
-    if lhs._state != rhs._state {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -7562,43 +5800,9 @@ nonisolated extension FfiDisconnected: SwiftProtobuf.Message, SwiftProtobuf._Mes
   }
 }
 
-nonisolated extension FfiTokenRefreshed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".TokenRefreshed"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0")
-
-  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self._token) }()
-      default: break
-      }
-    }
-  }
-
-  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._token {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  package static func ==(lhs: FfiTokenRefreshed, rhs: FfiTokenRefreshed) -> Bool {
-    if lhs._token != rhs._token {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
 nonisolated extension FfiDataPacketReceived: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".DataPacketReceived"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{3}participant_identity\0\u{2}\u{2}user\0\u{3}sip_dtmf\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{2}participant_identity\0\u{2}\u{2}user\0\u{3}sip_dtmf\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -7606,7 +5810,6 @@ nonisolated extension FfiDataPacketReceived: SwiftProtobuf.Message, SwiftProtobu
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt32Field(value: &self._kind) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self._participantIdentity) }()
       case 4: try {
         var v: FfiUserPacket?
@@ -7644,9 +5847,6 @@ nonisolated extension FfiDataPacketReceived: SwiftProtobuf.Message, SwiftProtobu
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._kind {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 1)
-    } }()
     try { if let v = self._participantIdentity {
       try visitor.visitSingularStringField(value: v, fieldNumber: 2)
     } }()
@@ -7665,7 +5865,6 @@ nonisolated extension FfiDataPacketReceived: SwiftProtobuf.Message, SwiftProtobu
   }
 
   package static func ==(lhs: FfiDataPacketReceived, rhs: FfiDataPacketReceived) -> Bool {
-    if lhs._kind != rhs._kind {return false}
     if lhs._participantIdentity != rhs._participantIdentity {return false}
     if lhs.value != rhs.value {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
@@ -7675,7 +5874,7 @@ nonisolated extension FfiDataPacketReceived: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension FfiUserPacket: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".UserPacket"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}data\0\u{1}topic\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}data\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -7684,7 +5883,6 @@ nonisolated extension FfiUserPacket: SwiftProtobuf.Message, SwiftProtobuf._Messa
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._data) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self._topic) }()
       default: break
       }
     }
@@ -7698,15 +5896,11 @@ nonisolated extension FfiUserPacket: SwiftProtobuf.Message, SwiftProtobuf._Messa
     try { if let v = self._data {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
     } }()
-    try { if let v = self._topic {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
-    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: FfiUserPacket, rhs: FfiUserPacket) -> Bool {
     if lhs._data != rhs._data {return false}
-    if lhs._topic != rhs._topic {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -7714,7 +5908,7 @@ nonisolated extension FfiUserPacket: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension FfiOwnedBuffer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".OwnedBuffer"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}handle\0\u{1}data\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}handle\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -7723,7 +5917,6 @@ nonisolated extension FfiOwnedBuffer: SwiftProtobuf.Message, SwiftProtobuf._Mess
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._handle) }()
-      case 2: try { try decoder.decodeSingularMessageField(value: &self._data) }()
       default: break
       }
     }
@@ -7737,54 +5930,11 @@ nonisolated extension FfiOwnedBuffer: SwiftProtobuf.Message, SwiftProtobuf._Mess
     try { if let v = self._handle {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
     } }()
-    try { if let v = self._data {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: FfiOwnedBuffer, rhs: FfiOwnedBuffer) -> Bool {
     if lhs._handle != rhs._handle {return false}
-    if lhs._data != rhs._data {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension FfiBufferInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".BufferInfo"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}data_ptr\0\u{3}data_len\0")
-
-  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self._dataPtr) }()
-      case 2: try { try decoder.decodeSingularUInt64Field(value: &self._dataLen) }()
-      default: break
-      }
-    }
-  }
-
-  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._dataPtr {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._dataLen {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 2)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  package static func ==(lhs: FfiBufferInfo, rhs: FfiBufferInfo) -> Bool {
-    if lhs._dataPtr != rhs._dataPtr {return false}
-    if lhs._dataLen != rhs._dataLen {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -7792,7 +5942,7 @@ nonisolated extension FfiBufferInfo: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension FfiSipDTMF: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SipDTMF"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}code\0\u{1}digit\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{2}digit\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -7800,7 +5950,6 @@ nonisolated extension FfiSipDTMF: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt32Field(value: &self._code) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self._digit) }()
       default: break
       }
@@ -7812,9 +5961,6 @@ nonisolated extension FfiSipDTMF: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._code {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 1)
-    } }()
     try { if let v = self._digit {
       try visitor.visitSingularStringField(value: v, fieldNumber: 2)
     } }()
@@ -7822,7 +5968,6 @@ nonisolated extension FfiSipDTMF: SwiftProtobuf.Message, SwiftProtobuf._MessageI
   }
 
   package static func ==(lhs: FfiSipDTMF, rhs: FfiSipDTMF) -> Bool {
-    if lhs._code != rhs._code {return false}
     if lhs._digit != rhs._digit {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -8115,60 +6260,6 @@ nonisolated extension FfiSetLocalAttributesRequest: SwiftProtobuf.Message, Swift
   package static func ==(lhs: FfiSetLocalAttributesRequest, rhs: FfiSetLocalAttributesRequest) -> Bool {
     if lhs._localParticipantHandle != rhs._localParticipantHandle {return false}
     if lhs.attributes != rhs.attributes {return false}
-    if lhs._requestAsyncID != rhs._requestAsyncID {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension FfiPublishSipDtmfRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".PublishSipDtmfRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}local_participant_handle\0\u{1}code\0\u{1}digit\0\u{3}destination_identities\0\u{3}request_async_id\0")
-
-  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self._localParticipantHandle) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self._code) }()
-      case 3: try { try decoder.decodeSingularStringField(value: &self._digit) }()
-      case 4: try { try decoder.decodeRepeatedStringField(value: &self.destinationIdentities) }()
-      case 5: try { try decoder.decodeSingularUInt64Field(value: &self._requestAsyncID) }()
-      default: break
-      }
-    }
-  }
-
-  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._localParticipantHandle {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._code {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._digit {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 3)
-    } }()
-    if !self.destinationIdentities.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.destinationIdentities, fieldNumber: 4)
-    }
-    try { if let v = self._requestAsyncID {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 5)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  package static func ==(lhs: FfiPublishSipDtmfRequest, rhs: FfiPublishSipDtmfRequest) -> Bool {
-    if lhs._localParticipantHandle != rhs._localParticipantHandle {return false}
-    if lhs._code != rhs._code {return false}
-    if lhs._digit != rhs._digit {return false}
-    if lhs.destinationIdentities != rhs.destinationIdentities {return false}
     if lhs._requestAsyncID != rhs._requestAsyncID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -8675,7 +6766,7 @@ nonisolated extension FfiCaptureAudioFrameRequest: SwiftProtobuf.Message, SwiftP
 
 nonisolated extension FfiAudioStreamEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".AudioStreamEvent"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}stream_handle\0\u{3}frame_received\0\u{1}eos\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}stream_handle\0\u{3}frame_received\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -8697,19 +6788,6 @@ nonisolated extension FfiAudioStreamEvent: SwiftProtobuf.Message, SwiftProtobuf.
           self.message = .frameReceived(v)
         }
       }()
-      case 3: try {
-        var v: FfiEmpty?
-        var hadOneofValue = false
-        if let current = self.message {
-          hadOneofValue = true
-          if case .eos(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.message = .eos(v)
-        }
-      }()
       default: break
       }
     }
@@ -8723,17 +6801,9 @@ nonisolated extension FfiAudioStreamEvent: SwiftProtobuf.Message, SwiftProtobuf.
     try { if let v = self._streamHandle {
       try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
     } }()
-    switch self.message {
-    case .frameReceived?: try {
-      guard case .frameReceived(let v)? = self.message else { preconditionFailure() }
+    try { if case .frameReceived(let v)? = self.message {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    }()
-    case .eos?: try {
-      guard case .eos(let v)? = self.message else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    }()
-    case nil: break
-    }
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -8951,7 +7021,7 @@ nonisolated extension FfiRemixAndResampleResponse: SwiftProtobuf.Message, SwiftP
 
 nonisolated extension FfiRpcError: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RpcError"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}code\0\u{1}message\0\u{1}data\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}code\0\u{1}message\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -8961,7 +7031,6 @@ nonisolated extension FfiRpcError: SwiftProtobuf.Message, SwiftProtobuf._Message
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt32Field(value: &self._code) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self._message) }()
-      case 3: try { try decoder.decodeSingularStringField(value: &self._data) }()
       default: break
       }
     }
@@ -8978,16 +7047,12 @@ nonisolated extension FfiRpcError: SwiftProtobuf.Message, SwiftProtobuf._Message
     try { if let v = self._message {
       try visitor.visitSingularStringField(value: v, fieldNumber: 2)
     } }()
-    try { if let v = self._data {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 3)
-    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: FfiRpcError, rhs: FfiRpcError) -> Bool {
     if lhs._code != rhs._code {return false}
     if lhs._message != rhs._message {return false}
-    if lhs._data != rhs._data {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -9137,7 +7202,7 @@ nonisolated extension FfiRegisterRpcMethodRequest: SwiftProtobuf.Message, SwiftP
 
 nonisolated extension FfiRpcMethodInvocationEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RpcMethodInvocationEvent"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}local_participant_handle\0\u{3}invocation_id\0\u{1}method\0\u{3}request_id\0\u{3}caller_identity\0\u{1}payload\0\u{3}response_timeout_ms\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}local_participant_handle\0\u{3}invocation_id\0\u{1}method\0\u{4}\u{2}caller_identity\0\u{1}payload\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -9148,10 +7213,8 @@ nonisolated extension FfiRpcMethodInvocationEvent: SwiftProtobuf.Message, SwiftP
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self._localParticipantHandle) }()
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self._invocationID) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self._method) }()
-      case 4: try { try decoder.decodeSingularStringField(value: &self._requestID) }()
       case 5: try { try decoder.decodeSingularStringField(value: &self._callerIdentity) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self._payload) }()
-      case 7: try { try decoder.decodeSingularUInt32Field(value: &self._responseTimeoutMs) }()
       default: break
       }
     }
@@ -9171,17 +7234,11 @@ nonisolated extension FfiRpcMethodInvocationEvent: SwiftProtobuf.Message, SwiftP
     try { if let v = self._method {
       try visitor.visitSingularStringField(value: v, fieldNumber: 3)
     } }()
-    try { if let v = self._requestID {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 4)
-    } }()
     try { if let v = self._callerIdentity {
       try visitor.visitSingularStringField(value: v, fieldNumber: 5)
     } }()
     try { if let v = self._payload {
       try visitor.visitSingularStringField(value: v, fieldNumber: 6)
-    } }()
-    try { if let v = self._responseTimeoutMs {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 7)
     } }()
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -9190,10 +7247,8 @@ nonisolated extension FfiRpcMethodInvocationEvent: SwiftProtobuf.Message, SwiftP
     if lhs._localParticipantHandle != rhs._localParticipantHandle {return false}
     if lhs._invocationID != rhs._invocationID {return false}
     if lhs._method != rhs._method {return false}
-    if lhs._requestID != rhs._requestID {return false}
     if lhs._callerIdentity != rhs._callerIdentity {return false}
     if lhs._payload != rhs._payload {return false}
-    if lhs._responseTimeoutMs != rhs._responseTimeoutMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -9248,40 +7303,6 @@ nonisolated extension FfiRpcMethodInvocationResponseRequest: SwiftProtobuf.Messa
   }
 }
 
-nonisolated extension FfiRpcMethodInvocationResponseResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".RpcMethodInvocationResponseResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}error\0")
-
-  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self._error) }()
-      default: break
-      }
-    }
-  }
-
-  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._error {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  package static func ==(lhs: FfiRpcMethodInvocationResponseResponse, rhs: FfiRpcMethodInvocationResponseResponse) -> Bool {
-    if lhs._error != rhs._error {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
 nonisolated extension FfiStreamError: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".StreamError"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}description\0")
@@ -9318,7 +7339,7 @@ nonisolated extension FfiStreamError: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension FfiTextStreamInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".TextStreamInfo"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}stream_id\0\u{4}\u{2}mime_type\0\u{1}topic\0\u{2}\u{2}attributes\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{4}topic\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -9326,10 +7347,7 @@ nonisolated extension FfiTextStreamInfo: SwiftProtobuf.Message, SwiftProtobuf._M
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self._streamID) }()
-      case 3: try { try decoder.decodeSingularStringField(value: &self._mimeType) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self._topic) }()
-      case 6: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: &self.attributes) }()
       default: break
       }
     }
@@ -9340,26 +7358,14 @@ nonisolated extension FfiTextStreamInfo: SwiftProtobuf.Message, SwiftProtobuf._M
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._streamID {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._mimeType {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 3)
-    } }()
     try { if let v = self._topic {
       try visitor.visitSingularStringField(value: v, fieldNumber: 4)
     } }()
-    if !self.attributes.isEmpty {
-      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: self.attributes, fieldNumber: 6)
-    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: FfiTextStreamInfo, rhs: FfiTextStreamInfo) -> Bool {
-    if lhs._streamID != rhs._streamID {return false}
-    if lhs._mimeType != rhs._mimeType {return false}
     if lhs._topic != rhs._topic {return false}
-    if lhs.attributes != rhs.attributes {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -9551,7 +7557,7 @@ nonisolated extension FfiTextReadAllCallback: SwiftProtobuf.Message, SwiftProtob
 
 nonisolated extension FfiByteStreamInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ByteStreamInfo"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}stream_id\0\u{4}\u{2}mime_type\0\u{1}topic\0\u{3}total_length\0\u{1}attributes\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{3}mime_type\0\u{1}topic\0\u{2}\u{2}attributes\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -9559,10 +7565,8 @@ nonisolated extension FfiByteStreamInfo: SwiftProtobuf.Message, SwiftProtobuf._M
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self._streamID) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self._mimeType) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self._topic) }()
-      case 5: try { try decoder.decodeSingularUInt64Field(value: &self._totalLength) }()
       case 6: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: &self.attributes) }()
       default: break
       }
@@ -9574,17 +7578,11 @@ nonisolated extension FfiByteStreamInfo: SwiftProtobuf.Message, SwiftProtobuf._M
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._streamID {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
-    } }()
     try { if let v = self._mimeType {
       try visitor.visitSingularStringField(value: v, fieldNumber: 3)
     } }()
     try { if let v = self._topic {
       try visitor.visitSingularStringField(value: v, fieldNumber: 4)
-    } }()
-    try { if let v = self._totalLength {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 5)
     } }()
     if !self.attributes.isEmpty {
       try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: self.attributes, fieldNumber: 6)
@@ -9593,10 +7591,8 @@ nonisolated extension FfiByteStreamInfo: SwiftProtobuf.Message, SwiftProtobuf._M
   }
 
   package static func ==(lhs: FfiByteStreamInfo, rhs: FfiByteStreamInfo) -> Bool {
-    if lhs._streamID != rhs._streamID {return false}
     if lhs._mimeType != rhs._mimeType {return false}
     if lhs._topic != rhs._topic {return false}
-    if lhs._totalLength != rhs._totalLength {return false}
     if lhs.attributes != rhs.attributes {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -9740,7 +7736,7 @@ nonisolated extension FfiByteStreamReaderEvent: SwiftProtobuf.Message, SwiftProt
         }
       }()
       case 3: try {
-        var v: FfiByteEnd?
+        var v: FfiEmpty?
         var hadOneofValue = false
         if let current = self.detail {
           hadOneofValue = true
@@ -9821,40 +7817,6 @@ nonisolated extension FfiByteChunk: SwiftProtobuf.Message, SwiftProtobuf._Messag
   }
 }
 
-nonisolated extension FfiByteEnd: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".ByteEnd"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}error\0")
-
-  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._error) }()
-      default: break
-      }
-    }
-  }
-
-  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._error {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  package static func ==(lhs: FfiByteEnd, rhs: FfiByteEnd) -> Bool {
-    if lhs._error != rhs._error {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
 nonisolated extension FfiSendTextRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SendTextRequest"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}local_participant_handle\0\u{1}options\0\u{1}text\0\u{3}request_async_id\0")
@@ -9906,7 +7868,7 @@ nonisolated extension FfiSendTextRequest: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension FfiTextOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".TextOptions"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}topic\0\u{1}attributes\0\u{3}destination_identities\0\u{1}id\0\u{4}\u{7}sender_identity\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}topic\0\u{1}attributes\0\u{4}\u{9}sender_identity\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -9916,8 +7878,6 @@ nonisolated extension FfiTextOptions: SwiftProtobuf.Message, SwiftProtobuf._Mess
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self._topic) }()
       case 2: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: &self.attributes) }()
-      case 3: try { try decoder.decodeRepeatedStringField(value: &self.destinationIdentities) }()
-      case 4: try { try decoder.decodeSingularStringField(value: &self._id) }()
       case 11: try { try decoder.decodeSingularStringField(value: &self._senderIdentity) }()
       default: break
       }
@@ -9935,12 +7895,6 @@ nonisolated extension FfiTextOptions: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if !self.attributes.isEmpty {
       try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: self.attributes, fieldNumber: 2)
     }
-    if !self.destinationIdentities.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.destinationIdentities, fieldNumber: 3)
-    }
-    try { if let v = self._id {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 4)
-    } }()
     try { if let v = self._senderIdentity {
       try visitor.visitSingularStringField(value: v, fieldNumber: 11)
     } }()
@@ -9950,8 +7904,6 @@ nonisolated extension FfiTextOptions: SwiftProtobuf.Message, SwiftProtobuf._Mess
   package static func ==(lhs: FfiTextOptions, rhs: FfiTextOptions) -> Bool {
     if lhs._topic != rhs._topic {return false}
     if lhs.attributes != rhs.attributes {return false}
-    if lhs.destinationIdentities != rhs.destinationIdentities {return false}
-    if lhs._id != rhs._id {return false}
     if lhs._senderIdentity != rhs._senderIdentity {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -9960,7 +7912,7 @@ nonisolated extension FfiTextOptions: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension FfiSendTextCallback: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SendTextCallback"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}async_id\0\u{1}info\0\u{1}error\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}async_id\0\u{2}\u{2}error\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -9969,32 +7921,7 @@ nonisolated extension FfiSendTextCallback: SwiftProtobuf.Message, SwiftProtobuf.
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self._asyncID) }()
-      case 2: try {
-        var v: FfiTextStreamInfo?
-        var hadOneofValue = false
-        if let current = self.result {
-          hadOneofValue = true
-          if case .info(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.result = .info(v)
-        }
-      }()
-      case 3: try {
-        var v: FfiStreamError?
-        var hadOneofValue = false
-        if let current = self.result {
-          hadOneofValue = true
-          if case .error(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.result = .error(v)
-        }
-      }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._error) }()
       default: break
       }
     }
@@ -10008,23 +7935,15 @@ nonisolated extension FfiSendTextCallback: SwiftProtobuf.Message, SwiftProtobuf.
     try { if let v = self._asyncID {
       try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
     } }()
-    switch self.result {
-    case .info?: try {
-      guard case .info(let v)? = self.result else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    }()
-    case .error?: try {
-      guard case .error(let v)? = self.result else { preconditionFailure() }
+    try { if let v = self._error {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    }()
-    case nil: break
-    }
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: FfiSendTextCallback, rhs: FfiSendTextCallback) -> Bool {
     if lhs._asyncID != rhs._asyncID {return false}
-    if lhs.result != rhs.result {return false}
+    if lhs._error != rhs._error {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -10213,7 +8132,7 @@ nonisolated extension FfiStreamTrailer: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension FfiSendStreamHeaderRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SendStreamHeaderRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}local_participant_handle\0\u{1}header\0\u{3}destination_identities\0\u{3}sender_identity\0\u{3}request_async_id\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}local_participant_handle\0\u{1}header\0\u{4}\u{2}sender_identity\0\u{3}request_async_id\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -10223,7 +8142,6 @@ nonisolated extension FfiSendStreamHeaderRequest: SwiftProtobuf.Message, SwiftPr
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self._localParticipantHandle) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._header) }()
-      case 3: try { try decoder.decodeRepeatedStringField(value: &self.destinationIdentities) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self._senderIdentity) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self._requestAsyncID) }()
       default: break
@@ -10242,9 +8160,6 @@ nonisolated extension FfiSendStreamHeaderRequest: SwiftProtobuf.Message, SwiftPr
     try { if let v = self._header {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     } }()
-    if !self.destinationIdentities.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.destinationIdentities, fieldNumber: 3)
-    }
     try { if let v = self._senderIdentity {
       try visitor.visitSingularStringField(value: v, fieldNumber: 4)
     } }()
@@ -10257,7 +8172,6 @@ nonisolated extension FfiSendStreamHeaderRequest: SwiftProtobuf.Message, SwiftPr
   package static func ==(lhs: FfiSendStreamHeaderRequest, rhs: FfiSendStreamHeaderRequest) -> Bool {
     if lhs._localParticipantHandle != rhs._localParticipantHandle {return false}
     if lhs._header != rhs._header {return false}
-    if lhs.destinationIdentities != rhs.destinationIdentities {return false}
     if lhs._senderIdentity != rhs._senderIdentity {return false}
     if lhs._requestAsyncID != rhs._requestAsyncID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
@@ -10267,7 +8181,7 @@ nonisolated extension FfiSendStreamHeaderRequest: SwiftProtobuf.Message, SwiftPr
 
 nonisolated extension FfiSendStreamChunkRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SendStreamChunkRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}local_participant_handle\0\u{1}chunk\0\u{3}destination_identities\0\u{3}sender_identity\0\u{3}request_async_id\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}local_participant_handle\0\u{1}chunk\0\u{4}\u{2}sender_identity\0\u{3}request_async_id\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -10277,7 +8191,6 @@ nonisolated extension FfiSendStreamChunkRequest: SwiftProtobuf.Message, SwiftPro
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self._localParticipantHandle) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._chunk) }()
-      case 3: try { try decoder.decodeRepeatedStringField(value: &self.destinationIdentities) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self._senderIdentity) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self._requestAsyncID) }()
       default: break
@@ -10296,9 +8209,6 @@ nonisolated extension FfiSendStreamChunkRequest: SwiftProtobuf.Message, SwiftPro
     try { if let v = self._chunk {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     } }()
-    if !self.destinationIdentities.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.destinationIdentities, fieldNumber: 3)
-    }
     try { if let v = self._senderIdentity {
       try visitor.visitSingularStringField(value: v, fieldNumber: 4)
     } }()
@@ -10311,7 +8221,6 @@ nonisolated extension FfiSendStreamChunkRequest: SwiftProtobuf.Message, SwiftPro
   package static func ==(lhs: FfiSendStreamChunkRequest, rhs: FfiSendStreamChunkRequest) -> Bool {
     if lhs._localParticipantHandle != rhs._localParticipantHandle {return false}
     if lhs._chunk != rhs._chunk {return false}
-    if lhs.destinationIdentities != rhs.destinationIdentities {return false}
     if lhs._senderIdentity != rhs._senderIdentity {return false}
     if lhs._requestAsyncID != rhs._requestAsyncID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
@@ -10321,7 +8230,7 @@ nonisolated extension FfiSendStreamChunkRequest: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension FfiSendStreamTrailerRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SendStreamTrailerRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}local_participant_handle\0\u{1}trailer\0\u{3}destination_identities\0\u{3}sender_identity\0\u{3}request_async_id\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}local_participant_handle\0\u{1}trailer\0\u{4}\u{2}sender_identity\0\u{3}request_async_id\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -10331,7 +8240,6 @@ nonisolated extension FfiSendStreamTrailerRequest: SwiftProtobuf.Message, SwiftP
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self._localParticipantHandle) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._trailer) }()
-      case 3: try { try decoder.decodeRepeatedStringField(value: &self.destinationIdentities) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self._senderIdentity) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self._requestAsyncID) }()
       default: break
@@ -10350,9 +8258,6 @@ nonisolated extension FfiSendStreamTrailerRequest: SwiftProtobuf.Message, SwiftP
     try { if let v = self._trailer {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     } }()
-    if !self.destinationIdentities.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.destinationIdentities, fieldNumber: 3)
-    }
     try { if let v = self._senderIdentity {
       try visitor.visitSingularStringField(value: v, fieldNumber: 4)
     } }()
@@ -10365,7 +8270,6 @@ nonisolated extension FfiSendStreamTrailerRequest: SwiftProtobuf.Message, SwiftP
   package static func ==(lhs: FfiSendStreamTrailerRequest, rhs: FfiSendStreamTrailerRequest) -> Bool {
     if lhs._localParticipantHandle != rhs._localParticipantHandle {return false}
     if lhs._trailer != rhs._trailer {return false}
-    if lhs.destinationIdentities != rhs.destinationIdentities {return false}
     if lhs._senderIdentity != rhs._senderIdentity {return false}
     if lhs._requestAsyncID != rhs._requestAsyncID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}

@@ -1,0 +1,98 @@
+import BackendKit
+import Logging
+import NIOCore
+import SwiftProtobuf
+
+/// What programs in a room are told of the conversation: the agent's state and the words of both sides. On the session's event loop.
+final class RoomWords {
+    private let library: LiveKitLibrary
+    private let eventLoop: any EventLoop
+    private let logger: Logger
+    /// Of the agent.
+    private let identity: String
+    private var outbox: Outbox
+    private var transcription = Transcription(prefix: String(UInt32.random(in: .min ... .max), radix: 36))
+    private var state = AgentState.initializing
+    /// The agent's published track.
+    var track = ""
+
+    init(library: LiveKitLibrary, on eventLoop: any EventLoop, logger: Logger, identity: String) {
+        self.library = library
+        self.eventLoop = eventLoop
+        self.logger = logger
+        self.identity = identity
+        self.outbox = Outbox(library: library, on: eventLoop, logger: logger)
+    }
+
+    /// The agent's attributes, for its token.
+    var attributes: [String: String] { [Self.stateKey: state.rawValue] }
+    private static let stateKey = "lk.agent.state"
+
+    /// `participant`: the agent's, nil while it is not in the room; `caller`: whose words the transcripts are.
+    ///
+    /// - Returns: whether the state has changed
+    func tell(_ notice: ClientNotice, by participant: UInt64?, caller: RoomPeople.Person?) -> Bool {
+        let actions = transcription.take(notice)
+        if let participant { for action in actions { send(action, by: participant, caller: caller) } }
+        let next = state.after(notice)
+        defer { state = next }
+        return next != state
+    }
+
+    func sendState(by participant: UInt64) {
+        let value = state.rawValue
+        outbox.send(replacing: "state") { number in
+            .setLocalAttributes(
+                .with {
+                    $0.localParticipantHandle = participant
+                    $0.requestAsyncID = number
+                    $0.attributes = [
+                        .with {
+                            $0.key = Self.stateKey
+                            $0.value = value
+                        }
+                    ]
+                })
+        }
+    }
+
+    private func send(_ action: Transcription.Action, by participant: UInt64, caller: RoomPeople.Person?) {
+        let identity = identity
+        switch action {
+        case .callerText(let segment, let text, let isFinal):
+            guard let caller else { return }
+            let attributes = TextStreams.attributes(segment: segment, track: caller.microphone ?? "", isFinal: isFinal)
+            outbox.send(replacing: isFinal ? nil : segment) { number in
+                TextStreams.whole(text, attributes, from: caller.identity, by: participant, number)
+            }
+        case .agentText(let segment, let text):
+            let attributes = TextStreams.attributes(segment: segment, track: track, isFinal: true)
+            outbox.send(replacing: segment) { TextStreams.whole(text, attributes, from: identity, by: participant, $0) }
+        case .open(let segment):
+            let attributes = TextStreams.attributes(segment: segment, track: track, isFinal: false)
+            outbox.send { TextStreams.header(segment, attributes, from: identity, by: participant, $0) }
+        case .write(let segment, let index, let text):
+            outbox.send { TextStreams.chunk(segment, index, text, from: identity, by: participant, $0) }
+        case .close(let segment):
+            let attributes = TextStreams.attributes(segment: segment, track: track, isFinal: true)
+            outbox.send { TextStreams.trailer(segment, attributes, from: identity, by: participant, $0) }
+        }
+    }
+
+    /// The room is joined again: what was not sent is not sent any more.
+    func restart() {
+        outbox.close()
+        outbox = Outbox(library: library, on: eventLoop, logger: logger)
+    }
+
+    /// Calls back when everything has been sent, at once where nothing waits.
+    func flush(_ done: @escaping () -> Void) { outbox.flush(done) }
+
+    /// Nothing more is sent.
+    ///
+    /// - Returns: how many messages were dropped before
+    func close() -> Int {
+        outbox.close()
+        return outbox.dropped
+    }
+}
