@@ -38,8 +38,9 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     }
 
     private static let tickEvery = TimeAmount.milliseconds(10)
-    /// After this the agent speaks although nobody has told that the track is heard.
-    private static let hearingPatience = TimeAmount.milliseconds(1_000)
+    /// So long after the track was published the agent speaks although nobody has told that it is heard. On a machine that is overloaded people need
+    /// seconds to subscribe, and what is said before is lost to them.
+    private static let hearingPatience = TimeAmount.seconds(3)
     /// The next owner is there within this, or there is none.
     private static let handOverPatience = TimeAmount.seconds(20)
     /// For what is still to be sent when the session is over.
@@ -67,6 +68,8 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     private var isReady = false
     private var isAway = false
     private var rejoins = 0
+    /// When the last join began.
+    private var joinedAt = NIODeadline.uptimeNanoseconds(0)
     private lazy var calls = RoomCalls(library: connection.library, on: eventLoop) { [weak self] in self?.session?.receive($0) }
     private var readings: [UInt64: LiveKitHandle] = [:]
 
@@ -90,6 +93,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
             return eventLoop.execute { bound.value.failed("the session's record names no room", isFinal: true) }
         }
         connection.figures.joined()
+        joinedAt = eventLoop.now
         do {
             if track == nil { track = try AgentTrack(library: connection.library, name: "agent") }
             let token = try connection.token(record, attributes)
@@ -106,7 +110,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     private func received(_ event: RoomLink.Event) {
         switch event {
         case .joined(let present): joined(present)
-        case .trackPublished(let sid): trackSid = sid
+        case .trackPublished(let sid): published(sid)
         case .trackHeard: heard()
         case .personJoined(let identity, let kind):
             people.joined(identity, kind: kind)
@@ -140,16 +144,26 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         guard life == .joining, let link, let track else { return }
         life = .joined
         rejoins = 0
+        logger.info(
+            "in the room",
+            metadata: ["room": "\(record.room)", "people": "\(present.count)", "milliseconds": "\((eventLoop.now - joinedAt).nanoseconds / 1_000_000)"])
         for person in present { people.joined(person.identity, kind: person.kind) }
         link.publish(track)
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         ticks = eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: Self.tickEvery) { _ in
             bound.value.track?.tick(Int64(bound.value.eventLoop.now.uptimeNanoseconds))
         }
-        eventLoop.assumeIsolated().scheduleTask(in: Self.hearingPatience) { bound.value.heard() }
         if let participant = link.participant { calls.register(participant) }
         sendState()
         peopleChanged()
+    }
+
+    private func published(_ sid: String) {
+        trackSid = sid
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.assumeIsolated().scheduleTask(in: Self.hearingPatience) {
+            if bound.value.trackSid == sid { bound.value.heard() }
+        }
     }
 
     /// Somebody hears the agent's track: it may speak.
@@ -207,7 +221,8 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
             leave()
             session?.evicted("another agent is in the room under this identity")
         case 4: failed("the agent was removed from the room", isFinal: true)
-        case 5, 10: failed("the room was closed", isFinal: true)
+        // The server closes a room without people after a while: whoever had called was gone before the agent came.
+        case 5, 10: failed("the room was closed" + (isReady ? "" : " before the agent had anybody to talk to"), isFinal: true)
         default: failed("the room is lost (reason \(reason))", isFinal: false)
         }
     }
@@ -229,7 +244,9 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         life = .joining
         microphones = [:]
         people = RoomPeople(follow: people.follow)
-        track = nil
+        trackSid = ""
+        // The session stands still, because nobody takes what it plays.
+        track = try? AgentTrack(library: connection.library, name: "agent")
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.assumeIsolated().scheduleTask(in: Self.rejoinDelays[rejoins]) {
             if bound.value.life == .joining { bound.value.join() }
