@@ -16,6 +16,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         var token: @Sendable (RoomGrantRecord, _ attributes: [String: String]) throws -> String
         var follow: RoomPeople.Follow
         var figures: LiveKitFigures
+        var telephony: Telephony?
     }
 
     /// A microphone that is listened to.
@@ -47,9 +48,9 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     private static let lastWordsPatience = TimeAmount.seconds(2)
     private static let rejoinDelays: [TimeAmount] = [.milliseconds(200), .seconds(1), .seconds(2), .seconds(4)]
 
-    private let connection: Connection
+    let connection: Connection
     private let eventLoop: any EventLoop
-    private let logger: Logger
+    let logger: Logger
     private let isTakeover: Bool
     let record: RoomGrantRecord
     /// The session owns its port; what is told to it afterwards goes nowhere.
@@ -70,6 +71,8 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     private var rejoins = 0
     /// When the last join began.
     private var joinedAt = NIODeadline.uptimeNanoseconds(0)
+    /// The session is over, and not only this owner's part of it.
+    private var isOver = false
     private lazy var calls = RoomCalls(library: connection.library, on: eventLoop) { [weak self] in self?.session?.receive($0) }
     private var readings: [UInt64: LiveKitHandle] = [:]
 
@@ -372,7 +375,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     }
 
     /// Of those whom the agent follows, the one who spoke last.
-    private var speaking: RoomPeople.Person? {
+    var speaking: RoomPeople.Person? {
         speakers.speaker.flatMap { id in people.followed.first { $0.identity == id } } ?? people.followed.first
     }
 
@@ -433,6 +436,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     }
 
     func end(_ reason: EndReason) {
+        isOver = reason.endsCall
         // The last words are on their way to the caller, who may wait no longer for the library.
         outbox.flush { [self] in leave() }
         guard life != .left else { return }
@@ -443,10 +447,12 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     private func leave() {
         guard life != .left else { return }
         life = .left
+        let phone = isOver ? people.lonePhone : nil
         stopAudio()
         connection.figures.dropped(messages: outbox.dropped)
         outbox.close()
         link?.leave()
+        if let phone { hangUp(phone) }
         link = nil
         track = nil
     }
