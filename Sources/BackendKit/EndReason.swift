@@ -1,6 +1,8 @@
 /// Why a session ends.
 public enum EndReason: String, Sendable, Hashable, CaseIterable {
     case completed, hangUp = "hang_up", clientDisconnected = "client_disconnected", idle, maxDuration = "max_duration"
+    /// The caller talks to somebody else now.
+    case transferred
     case failed, shutdown, lost, protocolError = "protocol_error"
     /// Another worker goes on; the log stays open.
     case handedOver = "handed_over"
@@ -10,7 +12,7 @@ public enum EndReason: String, Sendable, Hashable, CaseIterable {
     /// WebSocket close code: 1000 for an ordinary end, 1011 for our failure, 1012 for a restart, 1002 for the client's mistake.
     public var closeCode: UInt16 {
         switch self {
-        case .completed, .hangUp, .clientDisconnected, .idle, .maxDuration: 1000
+        case .completed, .hangUp, .clientDisconnected, .idle, .maxDuration, .transferred: 1000
         case .failed, .lost: 1011
         case .shutdown, .handedOver: 1012
         case .protocolError: 1002

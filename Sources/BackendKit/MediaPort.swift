@@ -18,6 +18,9 @@ public protocol MediaPort: AnyObject, Sendable {
     func release(through number: UInt64)
     /// What another worker needs to go on with this client.
     var client: ClientRecord { get }
+    /// Has the caller call somebody else, at a `tel:` or `sip:` URI. `done` is called once, on any thread: with nil when that has worked, and the caller
+    /// leaves or has left; else with what went wrong, for the agent. Of backends that have the capability `transfer`.
+    func transfer(to target: String, _ done: @escaping @Sendable (_ problem: String?) -> Void)
     /// Another worker takes the session; the caller stays connected.
     func handOver()
     /// Ends the connection.
@@ -30,4 +33,8 @@ public protocol MediaPort: AnyObject, Sendable {
 
 extension MediaPort {
     public var dropsQuietly: Bool { true }
+
+    public func transfer(to target: String, _ done: @escaping @Sendable (_ problem: String?) -> Void) {
+        done("calls of this kind cannot be transferred")
+    }
 }

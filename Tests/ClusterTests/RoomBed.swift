@@ -47,6 +47,8 @@ struct RoomBed: Sendable {
         configuration.language.rules += [
             LanguageRule("story", answer: story + "."),
             LanguageRule("stock", answer: "I look that up in the great book of the warehouse. ", calls: [.init("stock_level", #"{"item": "phones"}"#)], afterCalls: "There are nine."),
+            LanguageRule("bye", calls: [.init("end_call", "{}")], afterCalls: "Goodbye."),
+            LanguageRule("person", answer: "I put you through. ", calls: [.init("transfer", #"{"target": "reception"}"#)], afterCalls: "Nobody answers there."),
             LanguageRule("12", answer: "You pressed twelve."),
         ]
     }
@@ -54,6 +56,9 @@ struct RoomBed: Sendable {
     private static func options(_ simulator: ProviderSimulator, _ livekit: RealLiveKitServer?) throws -> LocalCluster.Options {
         var options = try Testbed.options(simulator)
         options.agents["host.yaml"] = agent("host", greeting: "Hello, this is the host.", more: ["tools:", "  - name: stock_level", "    description: How many there are."])
+        options.agents["switchboard.yaml"] = agent(
+            "switchboard", greeting: "Hello, this is the switchboard.",
+            more: ["tools: [end_call]", "transfer_to:", "  reception: {to: tel:+4930123456, when: the caller wants a person}"])
         options.agents["silent.yaml"] = agent("silent")
         options.agents["idler.yaml"] = agent("idler", greeting: "Hello, this is the idler.", idleSeconds: 2)
         options.agents["misled.yaml"] = agent("misled", more: ["backend:", "  use: livekit", "  options:", "    folow: active-speaker"])

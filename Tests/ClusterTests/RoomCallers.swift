@@ -21,6 +21,7 @@ final class RoomCallers: Sendable {
         var source: Int?
         var kind: Int?
         var code: Int?
+        var reason: Int?
         /// Milliseconds of the agent's audio.
         var at: Int?
     }

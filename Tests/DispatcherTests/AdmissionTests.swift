@@ -1,5 +1,9 @@
-import DispatcherService
+import BackendKit
+import Logging
+import PipecatBackend
 import Testing
+
+@testable import DispatcherService
 
 /// From a credential to a place on a worker, or to the reason why not.
 @Suite struct AdmissionTests {
@@ -108,6 +112,45 @@ import Testing
         ]
         _ = try await cluster.admission.admit(request(FakeDirectory.key, agent: "sales"))
         #expect(cluster.store.opened.first?.colleagues == ["billing", "legal"])
+    }
+
+    /// A backend whose calls can be transferred, and does nothing else.
+    private struct Telephone: VoiceBackend, BackendAdmission {
+        let name = "telephone"
+        let capabilities: BackendCapabilities = .transfer
+        let fields: [BackendField] = []
+        func makeAdmission(_ settings: BackendSettings, logger: Logger) throws -> any BackendAdmission { self }
+        func makeMedia(_ settings: BackendSettings, logger: Logger) throws -> BackendMedia { throw BackendError(name, "has no media") }
+    }
+
+    @Test func whoMayTransferCallersTakesOnlyCallsThatCanBeTransferred() async throws {
+        func agent(_ name: String, _ more: String) -> AgentVersion {
+            AgentVersion(name: name, hash: "h-\(name)", definition: "agent: \(name)\npipeline: {llm: openai/x}\n\(more)\n")
+        }
+        var cluster = Cluster()
+        cluster.directory.others = [
+            agent("switchboard", "transfer_to: {reception: {to: 'tel:+4930123456', when: always}}"),
+            agent("sales", "hand_off_to: {switchboard: always}"), agent("plain", ""),
+        ]
+        var admission = cluster.admission
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        for backend in [PipecatBackend(), Telephone()] as [any VoiceBackend] {
+            try admission.backends.add(backend, BackendSettings(of: backend) { _ in nil }, logger: logger)
+        }
+        func admit(_ agent: String, _ backend: String) async throws {
+            _ = try await admission.admit(.init(credential: FakeDirectory.key, agent: agent, backend: backend))
+        }
+        for name in ["switchboard", "sales"] {
+            let error = await #expect(throws: AdmissionError.self) { try await admit(name, "pipecat") }
+            #expect(error?.code == .badRequest)
+            for part in ["the agent 'switchboard' may transfer callers", "'transfer_to'", "'pipecat'", "GET /v1/backends"] {
+                #expect(error?.message.contains(part) == true, "\(error?.message ?? "")")
+            }
+            try await admit(name, "telephone")
+        }
+        #expect(cluster.store.opened.map(\.agent) == ["switchboard", "sales"])
+        try await admit("plain", "pipecat")
     }
 
     @Test func everyRefusalHasACloseCodeAndAStatus() {

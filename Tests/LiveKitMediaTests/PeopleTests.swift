@@ -1,3 +1,4 @@
+import BackendKit
 import NIOCore
 import Testing
 
@@ -31,6 +32,22 @@ import Testing
         #expect(people.followed.isEmpty)
         people.joined("b", kind: 3)
         #expect(people.followed.map(\.identity) == ["b"])
+    }
+
+    @Test func aTelephoneIsHungUpOnlyWhereTheAgentWasItsOnlyCompany() {
+        #expect(people(.first, ("phone", 3)).lonePhone == "phone")
+        #expect(people(.activeSpeaker, ("phone", 3), ("robot", 4), ("recorder", 2)).lonePhone == "phone")
+        #expect(people(.participant("phone"), ("phone", 3)).lonePhone == "phone")
+        #expect(people(.first, ("web", 0)).lonePhone == nil)
+        #expect(people(.first, ("phone", 3), ("web", 0)).lonePhone == nil)
+        #expect(people(.first, ("phone", 3), ("other", 3)).lonePhone == nil)
+        #expect(people(.participant("web"), ("phone", 3)).lonePhone == nil)
+        #expect(people(.first).lonePhone == nil)
+    }
+
+    @Test(arguments: EndReason.allCases) func whoGoesOnWithACallDoesNotEndIt(reason: EndReason) {
+        let others: Set<EndReason> = [.transferred, .shutdown, .lost, .handedOver, .superseded]
+        #expect(reason.endsCall != others.contains(reason))
     }
 
     @Test func microphonesBelongToTheirPeople() {

@@ -15,6 +15,8 @@ package struct AgentDefinition: Sendable {
     package var tools: [ToolConfiguration]
     /// Agents that it may hand the conversation to, each with when to do that.
     package var handOffs: [String: String] = [:]
+    /// Whom it may transfer callers to, by name.
+    package var transfers: [String: TransferTarget] = [:]
     package var limits: Limits
     package var placement = Placement()
     /// The backend that its callers come by, with the agent's options for it; nil: any.

@@ -26,6 +26,7 @@ package enum AgentFile {
         for name in definition.handOffs.keys.sorted() where !isName(name) || name == definition.name {
             node.child("hand_off_to").fail("names '\(name)'; must be the names of other agents")
         }
+        definition.transfers = node.mapping("transfer_to", transfers) ?? [:]
         definition.limits = node.mapping("limits", limits) ?? definition.limits
         definition.backend = backend(node.child("backend"))
         definition.placement = node.mapping("placement", placement) ?? definition.placement
@@ -158,6 +159,22 @@ package enum AgentFile {
             notUnderstood: node.string("not_understood") ?? "Sorry, I did not get that.")
     }
 
+    /// Targets of transfers by name, each `{to: tel:+49…, when: …}`.
+    private static func transfers(_ node: inout ConfigurationNode) -> [String: TransferTarget] {
+        var targets: [String: TransferTarget] = [:]
+        for name in node.keys {
+            if !isName(name) { node.fail("names '\(name)'; names are lower-case letters, digits and dashes") }
+            targets[name] = node.mapping(name) { node in
+                let uri = node.requiredString("to")
+                if !uri.isEmpty, !TransferTarget.isURI(uri) {
+                    node.child("to").fail("is '\(uri)'; must be like tel:+4930123456 or sip:user@host")
+                }
+                return TransferTarget(uri: uri, occasion: node.requiredString("when"))
+            }
+        }
+        return targets
+    }
+
     private static func limits(_ node: inout ConfigurationNode) -> AgentDefinition.Limits {
         var limits = AgentDefinition.Limits()
         limits.maxDurationSeconds = node.integer("max_duration_seconds", in: 10...86_400) ?? limits.maxDurationSeconds
@@ -199,8 +216,8 @@ package enum AgentFile {
     }
 
     private static func builtIn(_ name: String, _ node: ConfigurationNode) -> ToolConfiguration? {
-        if let tool = BuiltInTool(rawValue: name), tool != .handOff { return tool.configuration }
-        let all = BuiltInTool.allCases.filter { $0 != .handOff }.map(\.rawValue)
+        if let tool = BuiltInTool.named.first(where: { $0.rawValue == name }) { return tool.configuration }
+        let all = BuiltInTool.named.map(\.rawValue)
         node.fail("is '\(name)'; built-in tools are \(all.joined(separator: ", "))" + suggestion(for: name, among: all))
         return nil
     }

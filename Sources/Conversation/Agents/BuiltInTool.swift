@@ -4,6 +4,11 @@ package enum BuiltInTool: String, Sendable, CaseIterable {
     case endCall = "end_call"
     /// Not named in agent files: an agent has it when it names agents under `hand_off_to`.
     case handOff = "hand_off"
+    /// Not named in agent files: an agent has it when it names targets under `transfer_to`.
+    case transfer
+
+    /// Those that agent files name under `tools`.
+    package static let named: [BuiltInTool] = [.recordLead, .endCall]
 
     package var configuration: ToolConfiguration {
         switch self {
@@ -22,6 +27,7 @@ package enum BuiltInTool: String, Sendable, CaseIterable {
                 parametersSchema: #"{"type":"object","properties":{"reason":{"type":"string"}}}"#, idempotent: true,
                 sideEffects: false, timeoutMilliseconds: 2_000)
         case .handOff: Self.handOff(to: [:])
+        case .transfer: Self.transfer(to: [:])
         }
     }
 
@@ -38,6 +44,21 @@ package enum BuiltInTool: String, Sendable, CaseIterable {
                 {"type":"object","properties":{"agent":{"type":"string","enum":[\(choices)]},\
                 "reason":{"type":"string","description":"what the colleague must know"}},"required":["agent"]}
                 """, idempotent: true, sideEffects: false, timeoutMilliseconds: 2_000)
+    }
+
+    /// The tool that transfers the caller to one of these targets. The model never sees, and never invents, where they are.
+    package static func transfer(to targets: [String: TransferTarget]) -> ToolConfiguration {
+        let names = targets.keys.sorted()
+        let list = names.map { "'\($0)': \(targets[$0]?.occasion ?? "")" }.joined(separator: "; ")
+        let choices = names.map { "\"\($0)\"" }.joined(separator: ",")
+        return ToolConfiguration(
+            name: BuiltInTool.transfer.rawValue, implementation: .builtIn,
+            description: """
+                Transfers the caller's telephone call, after what you say with it has been spoken. When it works the call with you is over; when it \
+                does not you are told why. Targets: \(list)
+                """,
+            parametersSchema: #"{"type":"object","properties":{"target":{"type":"string","enum":[\#(choices)]}},"required":["target"]}"#,
+            idempotent: false, sideEffects: true, timeoutMilliseconds: 10_000)
     }
 
     private static let recordLeadSchema = """

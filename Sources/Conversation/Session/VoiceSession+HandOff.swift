@@ -33,7 +33,10 @@ extension VoiceSession {
 
     /// The tools that the model is offered.
     var offeredTools: [ToolConfiguration] {
-        colleagues.isEmpty ? agent.tools : agent.tools + [BuiltInTool.handOff(to: colleagues)]
+        var tools = agent.tools
+        if !colleagues.isEmpty { tools.append(BuiltInTool.handOff(to: colleagues)) }
+        if !agent.transfers.isEmpty { tools.append(BuiltInTool.transfer(to: agent.transfers)) }
+        return tools
     }
 
     /// Takes note of a hand-off; it happens when the reply that asked for it has been heard.

@@ -39,6 +39,7 @@ extension VoiceSession {
         releaseIdleAudio()
         flushStalledText(nanoseconds)
         play(nanoseconds)
+        transferWhenHeard()
         tellProgress(nanoseconds)
         if now >= maxDurationAt { close(.maxDuration) }
         if drain.isAsked { handOverWhenQuiet(nanoseconds) }

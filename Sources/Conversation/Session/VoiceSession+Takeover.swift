@@ -129,6 +129,7 @@ extension VoiceSession {
 
     /// Why the call is over once the reply has been heard, as its tools or the flow have it.
     private func end(of reply: ReplyNumber) -> EndReason? {
+        if succeeded(.transfer, in: reply) != nil { return .transferred }
         let isClosing = state.flowReply == reply && state.flow?.node == ScriptedFlow.closingNode
         return isClosing || succeeded(.endCall, in: reply) != nil ? .completed : nil
     }

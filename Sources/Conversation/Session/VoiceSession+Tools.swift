@@ -66,8 +66,10 @@ extension VoiceSession {
         guard let configuration else {
             return returned(call, .init(.failed, content: "Unknown function: \(call.name)"))
         }
-        if let builtIn = BuiltInTool(rawValue: call.name), configuration.implementation == .builtIn {
-            return returned(call, run(builtIn, call, in: number))
+        if let builtIn = BuiltInTool(rawValue: call.name), configuration.implementation == .builtIn,
+            let report = run(builtIn, call, in: number)
+        {
+            return returned(call, report)
         }
         // A log that cannot be reached must not leave the caller waiting: the call does not run then.
         let deadline = eventLoop.scheduleTask(in: .milliseconds(Int64(configuration.timeoutMilliseconds))) { [weak self] in
@@ -84,7 +86,11 @@ extension VoiceSession {
 
     /// The call is stored: now it may run, at the client or outside of the loop.
     func runOutside(_ call: ToolCall, _ configuration: ToolConfiguration, _ key: String) {
-        if configuration.implementation == .client { return requestOfClient(call, configuration) }
+        switch configuration.implementation {
+        case .client: return requestOfClient(call, configuration)
+        case .builtIn: return prepareTransfer(call)
+        case .http: break
+        }
         guard isLive, let index = openCalls.firstIndex(where: { $0.call.id == call.id }) else { return }
         let tools = environment.tools
         let session = identity.session
@@ -137,7 +143,8 @@ extension VoiceSession {
 
     // MARK: Built in
 
-    private func run(_ tool: BuiltInTool, _ call: ToolCall, in number: ReplyNumber) -> ToolOutcomeReport {
+    /// What came of it; nil for one that takes its time and runs when its call is stored.
+    private func run(_ tool: BuiltInTool, _ call: ToolCall, in number: ReplyNumber) -> ToolOutcomeReport? {
         switch tool {
         case .recordLead:
             let slots: [SlotValue]
@@ -152,6 +159,7 @@ extension VoiceSession {
             replies[number]?.ends = .completed
             return .init(.succeeded, content: #"{"ending":true}"#)
         case .handOff: return prepareHandOff(call, in: number)
+        case .transfer: return refusal(ofTransfer: call)
         }
     }
 

@@ -98,6 +98,7 @@ extension VoiceSession {
             stopReplies(interrupted: true)
             if let handOff { take(handOff) }
         }
+        transferWhenHeard()
         port.notify(.interrupted(playout.currentReply ?? number))
     }
 
@@ -109,6 +110,7 @@ extension VoiceSession {
         reply.generation?.cancel()
         reply.generation = nil
         reply.toolCalls = []
+        reply.runningTools = 0
         reply.ends = nil
         reply.isComplete = true
         reply.sentences.removeLast(reply.sentences.count - reply.spoken)

@@ -89,6 +89,7 @@ package actor VoiceSession {
     var partialAudio: (sentence: SentenceID, loggedAt: Int64)?
     /// Calls that were logged and have no result yet.
     var openCalls: [OpenCall] = []
+    var transfer: Transfer?
     var maxDurationAt: SessionTime
     var lastTick: Int64 = 0
 
@@ -215,6 +216,7 @@ package actor VoiceSession {
         life = .ended
         for call in openCalls { call.cancel() }
         openCalls = []
+        transfer = nil
         fallSilent()
     }
 
@@ -270,6 +272,11 @@ package actor VoiceSession {
     /// The caller has hung up.
     package func clientDisconnected(_ reason: String) {
         guard isLive else { return }
+        // Who is transferred leaves: what comes of the transfer says how the call has ended.
+        if transfer?.isUnderWay == true {
+            transfer?.departure = reason
+            return
+        }
         handle(.hangUp)
         logDetached(reason)
         close(.clientDisconnected, detail: reason)

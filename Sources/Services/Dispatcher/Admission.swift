@@ -96,6 +96,7 @@ package struct Admission: Sendable {
         let agent = try agent(grant)
         try check(agent, serves: backend)
         let colleagues = try colleagues(of: agent, tenant: grant.tenant)
+        try check([agent] + colleagues, mayTransferOver: backend)
         let lease = try await limits?.place(tenant: grant.tenant, key: grant.key)
         let needs = placement(of: [agent] + colleagues, backend: backend)
         let place = try await waitingRoom.place(needs, by: workers, waiting: waiting)
@@ -126,6 +127,17 @@ package struct Admission: Sendable {
         do { _ = try entry.settings.with(options: choice.options, of: entry.backend) } catch {
             throw AdmissionError(.badRequest, "the agent '\(agent.name)' cannot be called: \(error)")
         }
+    }
+
+    /// An agent that may transfer callers would promise what a backend without that cannot do.
+    private func check(_ agents: [AgentVersion], mayTransferOver backend: String) throws {
+        guard let entry = backends[backend], !entry.backend.capabilities.contains(.transfer),
+            let agent = agents.first(where: { needs.of($0).transfers })
+        else { return }
+        throw AdmissionError(
+            .badRequest,
+            "the agent '\(agent.name)' may transfer callers ('transfer_to' in its file), and calls of the backend '\(backend)' cannot be transferred; "
+                + "GET /v1/backends shows which backends can")
     }
 
     /// What a session of these agents needs of a worker.

@@ -8,6 +8,8 @@ final class AgentNeeds: Sendable {
         var labels: Set<String> = []
         /// Names of the agents that it may hand its conversation to.
         var handOffs: [String] = []
+        /// It may transfer its caller.
+        var transfers = false
         /// The backend of its callers, with options for it; nil: any.
         var backend: AgentDefinition.ProviderChoice?
     }
@@ -19,7 +21,7 @@ final class AgentNeeds: Sendable {
         if let needs = known.withLock({ $0[version.hash] }) { return needs }
         let definition = try? AgentFile.read(version.definition, source: version.name)
         let needs = definition.map {
-            Needs(weight: $0.sessionWeight, labels: $0.placement.labels, handOffs: $0.handOffs.keys.sorted(), backend: $0.backend)
+            Needs(weight: $0.sessionWeight, labels: $0.placement.labels, handOffs: $0.handOffs.keys.sorted(), transfers: !$0.transfers.isEmpty, backend: $0.backend)
         }
         known.withLock { known in
             if known.count >= 1_000 { known.removeAll() }

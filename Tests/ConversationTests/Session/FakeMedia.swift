@@ -36,6 +36,12 @@ final class FakeMedia: MediaPort, @unchecked Sendable {
         if let line = notice.line { trace.add("notice \(line)") }
     }
     func release(through number: UInt64) { trace.add("release \(number)") }
+    /// Answers a transfer that is under way.
+    private(set) var transferred: (@Sendable (_ problem: String?) -> Void)?
+    func transfer(to target: String, _ done: @escaping @Sendable (_ problem: String?) -> Void) {
+        trace.add("transfer to \(target)")
+        transferred = done
+    }
     func handOver() { trace.add("hand over") }
     func end(_ reason: EndReason) {
         ends.append(reason)

@@ -46,7 +46,7 @@ package struct LiveKitBackend: VoiceBackend {
             throw BackendError(name, field: "PARLEY_LIVEKIT_LIB", error.message + "; deploy/fetch-models installs it")
         }
         return .room(
-            LiveKitMedia(library: library, url: credentials.url.webSocket) { record, attributes in
+            LiveKitMedia(library: library, url: credentials.url.webSocket, telephony: .by(credentials)) { record, attributes in
                 try AgentToken.make(record, attributes, credentials)
             })
     }

@@ -14,6 +14,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         var token: @Sendable (RoomGrantRecord, _ attributes: [String: String]) throws -> String
         var follow: RoomPeople.Follow
         var figures: LiveKitFigures
+        var telephony: Telephony?
     }
 
     private enum Life {
@@ -24,17 +25,18 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     }
 
     private static let tickEvery = TimeAmount.milliseconds(10)
-    /// After this the agent speaks although nobody has told that the track is heard.
-    private static let hearingPatience = TimeAmount.milliseconds(1_000)
+    /// So long after the track was published the agent speaks although nobody has told that it is heard. On a machine that is overloaded people need
+    /// seconds to subscribe, and what is said before is lost to them.
+    private static let hearingPatience = TimeAmount.seconds(3)
     /// The next owner is there within this, or there is none.
     private static let handOverPatience = TimeAmount.seconds(20)
     /// For what is still to be sent when the session is over.
     private static let lastWordsPatience = TimeAmount.seconds(2)
     private static let rejoinDelays: [TimeAmount] = [.milliseconds(200), .seconds(1), .seconds(2), .seconds(4)]
 
-    private let connection: Connection
+    let connection: Connection
     private let eventLoop: any EventLoop
-    private let logger: Logger
+    let logger: Logger
     let record: RoomGrantRecord
     /// The session owns its port; what is told to it afterwards goes nowhere.
     private weak var session: (any RoomSession)?
@@ -52,6 +54,10 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         library: connection.library, on: eventLoop, logger: logger, figures: connection.figures
     ) { [weak self] in self?.heard($0, $1, $2) }
     private lazy var reader = RoomReader(library: connection.library, on: eventLoop, logger: logger) { [weak self] in self?.received($0) }
+    /// When the last join began.
+    private var joinedAt = NIODeadline.uptimeNanoseconds(0)
+    /// The session is over, and not only this owner's part of it.
+    private var isOver = false
     private lazy var calls = RoomCalls(library: connection.library, on: eventLoop) { [weak self] in self?.session?.receive($0) }
 
     init(_ request: RoomRequest, _ record: RoomGrantRecord, _ connection: Connection, on eventLoop: any EventLoop, session: any RoomSession) {
@@ -72,6 +78,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
             return eventLoop.execute { bound.value.failed("the session's record names no room", isFinal: true) }
         }
         connection.figures.joined()
+        joinedAt = eventLoop.now
         do {
             if track == nil { track = try AgentTrack(library: connection.library, on: eventLoop, name: "agent") }
             let token = try connection.token(record, words.attributes)
@@ -86,7 +93,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     private func received(_ event: RoomLink.Event) {
         switch event {
         case .joined(let present): joined(present)
-        case .trackPublished(let sid): words.track = sid
+        case .trackPublished(let sid): published(sid)
         case .trackHeard: heard()
         case .personJoined(let identity, let kind):
             people.joined(identity, kind: kind)
@@ -122,16 +129,26 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         guard life == .joining, let link, let track else { return }
         life = .joined
         rejoins = 0
+        logger.info(
+            "in the room",
+            metadata: ["room": "\(record.room)", "people": "\(present.count)", "milliseconds": "\((eventLoop.now - joinedAt).nanoseconds / 1_000_000)"])
         for person in present { people.joined(person.identity, kind: person.kind) }
         link.publish(track)
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         ticks = eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: Self.tickEvery) { _ in
             bound.value.track?.tick(Int64(bound.value.eventLoop.now.uptimeNanoseconds))
         }
-        eventLoop.assumeIsolated().scheduleTask(in: Self.hearingPatience) { bound.value.heard() }
         if let participant = link.participant { calls.register(participant) }
         sendState()
         peopleChanged()
+    }
+
+    private func published(_ sid: String) {
+        words.track = sid
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.assumeIsolated().scheduleTask(in: Self.hearingPatience) {
+            if bound.value.words.track == sid { bound.value.heard() }
+        }
     }
 
     /// Somebody hears the agent's track: it may speak.
@@ -179,7 +196,8 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
             leave()
             session?.evicted("another agent is in the room under this identity")
         case 4: failed("the agent was removed from the room", isFinal: true)
-        case 5, 10: failed(RoomPeople.departure(reason), isFinal: true)
+        // The server closes a room without people after a while: whoever had called was gone before the agent came.
+        case 5, 10: failed(RoomPeople.departure(reason) + (isReady ? "" : " before the agent had anybody to talk to"), isFinal: true)
         default: failed("the room is lost (reason \(reason))", isFinal: false)
         }
     }
@@ -199,7 +217,9 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         words.restart()
         life = .joining
         people = RoomPeople(follow: people.follow)
-        track = nil
+        words.track = ""
+        // The session stands still, because nobody takes what it plays.
+        track = try? AgentTrack(library: connection.library, on: eventLoop, name: "agent")
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.assumeIsolated().scheduleTask(in: Self.rejoinDelays[rejoins]) {
             if bound.value.life == .joining { bound.value.join() }
@@ -257,7 +277,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     }
 
     /// Of those whom the agent follows, the one who spoke last.
-    private var speaking: RoomPeople.Person? {
+    var speaking: RoomPeople.Person? {
         speakers.speaker.flatMap { id in people.followed.first { $0.identity == id } } ?? people.followed.first
     }
 
@@ -278,6 +298,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     }
 
     func end(_ reason: EndReason) {
+        isOver = reason.endsCall
         // The last words are on their way to the caller, who may wait no longer for the library.
         words.flush { [self] in leave() }
         guard life != .left else { return }
@@ -288,9 +309,11 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     private func leave() {
         guard life != .left else { return }
         life = .left
+        let phone = isOver ? people.lonePhone : nil
         stopAudio()
         connection.figures.dropped(messages: words.close())
         link?.leave()
+        if let phone { hangUp(phone) }
         link = nil
         track = nil
     }

@@ -35,6 +35,7 @@ final class RoomLink {
         case left
     }
 
+    /// Of the signal connection. What comes after it the library gives up after 15 s.
     private static let connectTimeout: UInt64 = 5_000
     /// The library tries three times for as long, and gives up by itself.
     private static let connectPatience = TimeAmount.seconds(30)
@@ -75,7 +76,8 @@ final class RoomLink {
                         $0.autoSubscribe = false
                         $0.adaptiveStream = false
                         $0.dynacast = false
-                        $0.joinRetries = 2
+                        // By the time that the library tried again, the room might have another owner, whom it would put out.
+                        $0.joinRetries = 0
                         $0.connectTimeoutMs = Self.connectTimeout
                     }
                 })
@@ -86,13 +88,13 @@ final class RoomLink {
 
     private func connected(_ event: FfiEvent) {
         guard case .connect(let answer) = event.message else { return }
+        let isWanted = if case .joining = state { true } else { false }
         guard case .result(let result) = answer.message else {
             state = .left
-            return tell(.failed(LiveKitError(.connect, "the room cannot be joined: \(answer.error)")))
+            return isWanted ? tell(.failed(LiveKitError(.connect, "the room cannot be joined: \(answer.error)"))) : ()
         }
         let room = LiveKitHandle(result.room.handle)
         let participant = LiveKitHandle(result.localParticipant.handle)
-        let isWanted = if case .joining = state { true } else { false }
         if isWanted {
             state = .joined(room: room, participant: participant)
             listen(room, participant)

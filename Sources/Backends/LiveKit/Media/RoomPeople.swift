@@ -59,6 +59,12 @@ struct RoomPeople {
         }
     }
 
+    /// The telephone caller whom the agent listens to, where nobody else is there to go on talking with.
+    var lonePhone: String? {
+        guard people.count == 1, let person = followed.first, person.isPhone else { return nil }
+        return person.identity
+    }
+
     func isFollowed(_ identity: String) -> Bool { followed.contains { $0.identity == identity } }
     func isPerson(_ identity: String) -> Bool { people.contains { $0.identity == identity } }
 
