@@ -84,9 +84,9 @@ final class DispatchBed: Sendable {
         return try #require(nil, "\(what): \(snapshot)\n\(cluster.log("dispatcher-1").suffix(3_000))")
     }
 
-    /// So many dispatchers are there and have told their load.
+    /// So many registrations are there and have told their load.
     func registered(_ count: Int) async throws {
-        try await wait("\(count) registered dispatchers") { $0.workers.count == count && $0.workers.allSatisfy { $0.updates > 0 } }
+        try await wait("\(count) registrations") { $0.workers.count >= count && $0.workers.allSatisfy { $0.updates > 0 } }
     }
 
     /// Asks for an agent in a room of its own; returns the dispatch.
