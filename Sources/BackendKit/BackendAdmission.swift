@@ -35,6 +35,9 @@ public protocol BackendAdmission: Sendable {
     var figures: [BackendFigure] { get }
     /// Works in the background until cancelled, and starts sessions by `host`.
     func run(_ host: any AdmissionHost) async
+    /// The dispatcher ends. Returns when all sessions that were promised to somebody are started; `run` is cancelled then, or when the
+    /// dispatcher's time is over. Sessions that are promised from now on may be lost.
+    func drain() async
 }
 
 extension BackendAdmission {
@@ -52,6 +55,7 @@ extension BackendAdmission {
     public func health() async -> BackendHealth { .ready }
     public var figures: [BackendFigure] { [] }
     public func run(_ host: any AdmissionHost) async {}
+    public func drain() async {}
 }
 
 /// An HTTP request, or the one that a WebSocket began with.

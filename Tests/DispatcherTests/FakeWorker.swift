@@ -14,6 +14,8 @@ final class FakeWorker: Sendable {
         case refuse(RelayRefusal)
         /// The connection ends without a word.
         case hangUp
+        /// Nothing, until the test sends something.
+        case silence
     }
 
     private struct State {
@@ -88,6 +90,7 @@ final class FakeWorker: Sendable {
             case .accept(let fence): link.link.send(.accepted(fence: fence))
             case .refuse(let code): link.link.send(.refused(code: code, reason: "as the test wants it"))
             case .hangUp: link.link.close()
+            case .silence: break
             }
         case .caller(let number, _, _, _): state.withLock { $0.messages.append(number) }
         case .detached(_, let isFinal): state.withLock { $0.detached.append(isFinal) }

@@ -180,6 +180,40 @@ struct DispatchClientTests {
         }
     }
 
+    @Test func anOwnerWithoutAnyCapacityTakesNoMoreJobs() async throws {
+        try await DispatchRun.run { run in
+            try await run.ready()
+            run.owner.set { $0.capacity = nil }
+            try await run.wait("full") { $0.worker(named: "lead")?.isFull == true }
+            let id = await run.server.dispatch(agentName: "lead", room: "call-1")
+            try await run.wait(for: id, .noWorker)
+        }
+    }
+
+    @Test func aSessionThatIsNotStartedInTimeSaysSo() async throws {
+        let owner = FakeOwner()
+        owner.set { $0.stalls = true }
+        try await DispatchRun.run({ $0.startWithin = .milliseconds(50) }, owner: owner) { run in
+            try await run.ready()
+            let id = await run.server.dispatch(agentName: "lead", room: "call-1")
+            #expect(try await run.wait(for: id, .failed).error.contains("no media worker has taken the session"))
+        }
+    }
+
+    @Test func aSessionThatBeginsAsItsTimeEndsIsNotLost() async throws {
+        let owner = FakeOwner()
+        owner.set {
+            $0.stalls = true
+            $0.startsWhenCancelled = true
+        }
+        try await DispatchRun.run({ $0.startWithin = .milliseconds(50) }, owner: owner) { run in
+            try await run.ready()
+            let id = await run.server.dispatch(agentName: "lead", room: "call-1")
+            try await run.wait(for: id, .running)
+            #expect(run.count("started") == 1 && run.count("failed") == 0)
+        }
+    }
+
     @Test func aShutdownStartsWhatWasAcceptedAndLeaves() async throws {
         let simulator = try await LiveKitAgentSimulator.start(DispatchRun.patient { $0.holdsAssignments = true })
         let run = try DispatchRun.make("lead", simulator: simulator, owner: FakeOwner())

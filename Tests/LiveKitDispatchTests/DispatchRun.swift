@@ -9,11 +9,15 @@ import Testing
 /// Who has the sessions: says how much room there is, whether a job is wanted, and how its start goes.
 final class FakeOwner: Sendable {
     struct State {
-        var capacity = DispatchCapacity(free: 10, total: 10)
+        /// Nil: no more jobs.
+        var capacity: DispatchCapacity? = DispatchCapacity(free: 10, total: 10)
         var token: String?
         var answer: @Sendable (AgentJob) -> JobAnswer = { _ in .accept(AgentParticipant(name: "Anna")) }
         /// The next starts fail with these.
         var failures: [AgentStartError] = []
+        /// Starts last until they are cancelled, and then succeed or not.
+        var stalls = false
+        var startsWhenCancelled = false
         var begun: [AgentAssignment] = []
         var ended: [AgentTermination] = []
         var asked: [AgentJob] = []
@@ -38,6 +42,9 @@ final class FakeOwner: Sendable {
                     return state.failures.isEmpty ? nil : state.failures.removeFirst()
                 }
                 if let failure { throw failure }
+                guard self.now.stalls else { return }
+                try? await Task.sleep(for: .seconds(60))
+                if !self.now.startsWhenCancelled { throw CancellationError() }
             },
             terminated: { termination in self.state.withLock { $0.ended.append(termination) } })
     }

@@ -67,8 +67,8 @@ import WireCoding
 
     @Test func aWebSocketIsServedBesideTheAPI() async throws {
         let opened = AsyncStream<String>.makeStream()
-        let agent = SimulatedSocket(
-            "/agent",
+        let media = SimulatedSocket(
+            "/rtc",
             decide: {
                 $0.credential("Bearer") == nil ? .refuse(status: 401, headers: [:], body: "no token") : .accept([:])
             },
@@ -76,7 +76,7 @@ import WireCoding
                 opened.continuation.yield(request.first("protocol") ?? "")
                 return Listener()
             })
-        let simulator = try await LiveKitSimulator.start(sockets: [agent])
+        let simulator = try await LiveKitSimulator.start(sockets: [media])
         let url = simulator.credentials.url.webSocket
         func connect(_ path: String, token: String?) async throws -> String {
             let ended = AsyncStream<String>.makeStream()
@@ -89,10 +89,10 @@ import WireCoding
             var results = ended.stream.makeAsyncIterator()
             return await results.next() ?? ""
         }
-        #expect(try await connect("/agent?protocol=1", token: "t") == "opened")
+        #expect(try await connect("/rtc?protocol=1", token: "t") == "opened")
         var openings = opened.stream.makeAsyncIterator()
         #expect(await openings.next() == "1")
-        #expect(try await connect("/agent", token: nil) == "closed")
+        #expect(try await connect("/rtc", token: nil) == "closed")
         #expect(try await connect("/elsewhere", token: "t") == "closed")
         await simulator.stop()
     }

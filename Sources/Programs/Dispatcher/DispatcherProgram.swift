@@ -104,9 +104,10 @@ public enum DispatcherProgram {
         let server = PublicServer(
             core: core, host: address.host, port: address.port, group: context.eventLoops, logger: context.logger
         ) { port in context.announce("public", at: "http://\(address.host):\(port)") }
-        return [Running { try await client.run() }, Running { await limits.run() }] + directoryService
+        // They end in reverse order: backends start what they have promised while workers are still watched.
+        return [Running { try await client.run() }, Running { await limits.run() }] + directoryService + [watch]
             + core.backends.all.map { BackendHost($0, service: core, registry: registry) }
-            + [watch, RoomRescue(service: core, store: client), try reaper(context, client, shared), server]
+            + [RoomRescue(service: core, store: client), try reaper(context, client, shared), server]
     }
 
     private static func backends(_ environment: ServiceEnvironment, _ installed: InstalledBackends, _ logger: Logger) throws -> DispatcherBackends {

@@ -17,10 +17,15 @@ package struct BackendHost: AdmissionHost, Service {
     }
 
     package func run() async throws {
-        await cancelWhenGracefulShutdown {
-            await admission.run(self)
-            // A backend without work in the background does not end the dispatcher.
-            while !Task.isCancelled { try? await Task.sleep(for: .seconds(3_600)) }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await admission.run(self)
+                // A backend without work in the background does not end the dispatcher.
+                while !Task.isCancelled { try? await Task.sleep(for: .seconds(3_600)) }
+            }
+            group.addTask { if (try? await gracefulShutdown()) != nil { await admission.drain() } }
+            await group.next()
+            group.cancelAll()
         }
     }
 

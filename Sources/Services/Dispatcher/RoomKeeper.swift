@@ -18,9 +18,10 @@ final class RoomKeeper: WorkerBondOwner {
     private let isBeating: @Sendable (_ worker: String) async throws -> Bool
     private var bond: WorkerBond?
     private var started: EventLoopPromise<Void>?
+    private var isAbandoned = false
     private let onEnd: @Sendable (_ problem: String?) -> Void
 
-    /// `started` is completed when a worker has the session or none takes it; `onEnd` is called once, when the session is over or left to others.
+    /// `started` is completed when a worker has the session or none takes it; `onEnd` is called once, when the session is over or lost to others.
     init(
         service: DispatcherCore, backend: String, session: String, tenant: String, attachment: String, on eventLoop: any EventLoop,
         isBeating: @escaping @Sendable (String) async throws -> Bool, started: EventLoopPromise<Void>? = nil,
@@ -46,10 +47,20 @@ final class RoomKeeper: WorkerBondOwner {
         bond.begin(call, reason, place)
     }
 
-    /// The session goes on without this dispatcher.
+    /// The session goes on without this dispatcher. One that is being started is started first, since nobody else would.
     func letGo() {
+        guard started == nil, !isAbandoned, bond != nil else { return }
         bond?.close()
-        end(nil)
+        bond = nil
+        service.rooms.remove(session)
+    }
+
+    /// Whoever wanted the session waits for its start no longer: it ends as soon as a worker has it.
+    func abandon() {
+        guard let started else { return }
+        self.started = nil
+        isAbandoned = true
+        started.fail(CancellationError())
     }
 
     /// Ends the session itself.
@@ -80,8 +91,13 @@ final class RoomKeeper: WorkerBondOwner {
     }
 
     func linked(to worker: RelayClient, fence: UInt64) {
+        if isAbandoned { return endSession("nobody waits for it any more") }
         started?.succeed()
         started = nil
+        guard service.isDraining else { return }
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        // The bond has not finished with its link yet.
+        eventLoop.execute { bound.value.letGo() }
     }
 
     func received(_ message: MessageToRelay) {}
@@ -103,6 +119,8 @@ final class RoomKeeper: WorkerBondOwner {
     private func end(_ problem: String?) {
         guard bond != nil else { return }
         bond = nil
+        started?.fail(AdmissionError(.workerLost, "the session has ended before it began: \(problem ?? "its worker has ended it")"))
+        started = nil
         service.rooms.remove(session)
         onEnd(problem)
     }

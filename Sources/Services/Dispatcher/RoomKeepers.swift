@@ -30,7 +30,7 @@ package final class RoomKeepers: Sendable {
     func has(_ session: String) -> Bool { entries.withLock { $0[session] != nil } }
     func remove(_ session: String) { entries.withLock { $0[session] = nil } }
 
-    /// Starts a session; returns when a worker has it.
+    /// Starts a session; returns when a worker has it. When it throws, also because it was cancelled, there is none, or it is ended.
     func start(_ call: RoomCall, backend: String, by service: DispatcherCore, ended: @escaping @Sendable (String?) -> Void) async throws -> String {
         guard let group else { throw AdmissionError(.unavailable, "this dispatcher takes care of no rooms") }
         let grant = ConnectGrant(tenant: call.tenant, agent: call.agent, parameters: call.parameters)
@@ -43,7 +43,11 @@ package final class RoomKeepers: Sendable {
         keep(
             relayed, .opened, admitted.place, backend: backend, attachment: try RandomBytes.token(bytes: 12), on: eventLoop, service,
             started: started, ended: ended)
-        try await started.futureResult.get()
+        try await withTaskCancellationHandler {
+            try await started.futureResult.get()
+        } onCancel: {
+            eventLoop.execute { self.entries.withLock { $0[admitted.session] }?.keeper.value.abandon() }
+        }
         return admitted.session
     }
 

@@ -24,6 +24,9 @@ package actor AgentServer {
     private var links: [Int: AgentServerLink] = [:]
     private var waiters: [Waiter] = []
     private var lastWaiter: UInt64 = 0
+    /// Hears of every change of a job.
+    private var told: (@Sendable (SimulatedJob) -> Void)?
+    private var toldJobs: [String: SimulatedJob] = [:]
 
     package init(_ configuration: AgentServerConfiguration, on eventLoop: any EventLoop) {
         self.configuration = configuration
@@ -90,8 +93,16 @@ package actor AgentServer {
             }
         }
         let snapshot = state.snapshot
+        if let told { tell(told, snapshot.jobs) }
         for waiter in waiters where waiter.isMet(snapshot) { waiter.continuation.resume(returning: snapshot) }
         waiters.removeAll { $0.isMet(snapshot) }
+    }
+
+    private func tell(_ told: @Sendable (SimulatedJob) -> Void, _ jobs: [SimulatedJob]) {
+        for job in jobs where toldJobs[job.id] != job {
+            toldJobs[job.id] = job
+            told(job)
+        }
     }
 
     private func fire(_ timer: AgentServerState.Timer) {
@@ -117,14 +128,26 @@ package actor AgentServer {
         return state.dispatch(agentName: agentName, room: room, metadata: metadata, attributes: attributes)
     }
 
-    /// Offers the job of a dispatch, for whoever keeps rooms and dispatches; from any thread.
+    // For whoever keeps rooms and dispatches; from any thread.
+
+    /// Offers the job of a dispatch. One for any agent is nobody's where all have names.
     package nonisolated func offer(
         dispatch: String, agentName: String, room: AgentJob.Room, metadata: String = "", attributes: [String: String] = [:]
     ) {
         enter {
+            guard !agentName.isEmpty || $0.state.hasUnnamedWorker else { return }
             _ = $0.state.launch(dispatch: dispatch, agentName: agentName, room: room, metadata: metadata, attributes: attributes)
         }
     }
+
+    /// A dispatch was deleted: its jobs are over.
+    nonisolated func end(dispatch: String) { enter { $0.state.end(dispatch: dispatch) } }
+
+    /// Somebody has left a room: the job that it was there for is over.
+    nonisolated func left(_ identity: String, room: String) { enter { $0.state.left(identity, room: room) } }
+
+    /// `told` hears of every change of a job from now on, on the server's event loop.
+    nonisolated func onJob(_ told: @escaping @Sendable (SimulatedJob) -> Void) { enter { $0.told = told } }
 
     /// Ends a job; `agentLeft`: because its participant has left the room.
     package func terminate(_ job: String, agentLeft: Bool = false) {

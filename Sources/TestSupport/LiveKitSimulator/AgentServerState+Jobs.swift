@@ -10,9 +10,11 @@ extension AgentServerState {
         guard rooms[name] == nil else { return nil }
         let room = AgentJob.Room(sid: makeID("RM_"), name: name, metadata: metadata)
         rooms[name] = room
-        guard snapshot.workers.contains(where: { $0.agentName.isEmpty }) else { return nil }
+        guard hasUnnamedWorker else { return nil }
         return launch(dispatch: makeID("AD_"), agentName: "", room: room, metadata: "", attributes: [:])
     }
+
+    var hasUnnamedWorker: Bool { snapshot.workers.contains { $0.agentName.isEmpty } }
 
     /// Asks for an agent by its name. A room that does not exist is made, with all that belongs to that.
     mutating func dispatch(agentName: String, room: String, metadata: String, attributes: [String: String]) -> String {
@@ -140,6 +142,16 @@ extension AgentServerState {
         actions.append(.send(.with { $0.termination.jobID = id }, connection: worker.connection))
         change(job: id) { $0.isTerminated = true }
         end(id, agentLeft ? .failed : .succeeded, agentLeft ? "agent worker left the room" : "")
+    }
+
+    mutating func end(dispatch: String) {
+        for job in snapshot.jobs where job.dispatchID == dispatch && !job.isOver { terminate(job.id, agentLeft: false) }
+    }
+
+    mutating func left(_ identity: String, room: String) {
+        for job in snapshot.jobs where job.room == room && job.participant.identity == identity && !job.isOver {
+            terminate(job.id, agentLeft: true)
+        }
     }
 
     // MARK: What a real server does not do

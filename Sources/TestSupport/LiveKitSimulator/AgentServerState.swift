@@ -22,6 +22,8 @@ struct AgentServerState {
     var actions: [Action] = []
     var unregistered: Set<Int> = []
     private var lastNumber = 0
+    /// A server that restarts does not give out ids again.
+    private let run = String(UInt32.random(in: .min ... .max), radix: 36)
     var rooms: [String: AgentJob.Room] = [:]
     /// Assigned and not yet told.
     var withheld: [String] = []
@@ -133,7 +135,7 @@ struct AgentServerState {
 
     mutating func makeID(_ prefix: String) -> String {
         lastNumber += 1
-        return "\(prefix)simulated\(lastNumber)"
+        return "\(prefix)\(run)simulated\(lastNumber)"
     }
 
     mutating func fail(_ connection: Int, _ why: String) {

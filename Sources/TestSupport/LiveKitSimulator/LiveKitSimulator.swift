@@ -1,10 +1,15 @@
 package import Cryptography
+import LiveKitDispatch
 package import LiveKitProtocol
+import NIOHTTP1
+import NIOPosix
 package import SimulatedHTTP
 import Telemetry
+import WebSocket
 
-/// A LiveKit server's HTTP API on the loopback interface: it checks tokens, grants and requests as livekit-server 1.13.5 does, and knows
-/// of telephony and recordings what that server's API knows. There is no media: participants join by a call of the test.
+/// A LiveKit server on the loopback interface, but for media: its HTTP API checks tokens, grants and requests as livekit-server 1.13.5 does, and
+/// knows of telephony and recordings what that server's API knows; dispatches become jobs of the workers that register at `/agent`. Participants
+/// join by a call of the test.
 package final class LiveKitSimulator: Sendable {
     /// What the next requests meet instead of an answer, one each.
     package enum Fault: Sendable {
@@ -33,6 +38,9 @@ package final class LiveKitSimulator: Sendable {
 
     /// Its address, and the only key that it knows.
     package let credentials: LiveKitCredentials
+    package var port: Int { server.port }
+    /// The workers of agents, and their jobs.
+    package let agents: AgentServer
     let state: SimulatorState
     private let server: SimulatedServer
 
@@ -40,27 +48,53 @@ package final class LiveKitSimulator: Sendable {
     ///
     /// - Parameters:
     ///   - port: 0 for any that is free.
-    ///   - sockets: served beside the API; `/agent` is where workers register.
+    ///   - sockets: served beside the API, or instead of its own `/agent`.
+    ///   - agents: the server's patience with workers; key and secret are those of the API.
     ///   - now: milliseconds since the epoch.
     package static func start(
-        port: Int = 0, sockets: [SimulatedSocket] = [], now: @escaping @Sendable () -> Int64 = Timestamp.now
+        port: Int = 0, sockets: [SimulatedSocket] = [], agents configuration: AgentServerConfiguration = AgentServerConfiguration(),
+        now: @escaping @Sendable () -> Int64 = Timestamp.now
     ) async throws -> LiveKitSimulator {
         // The address is known when it listens; tokens do not depend on it.
         let key = try LiveKitCredentials(url: "ws://127.0.0.1", apiKey: apiKey, secret: secret)
         let state = SimulatorState(key, now: now)
+        var configuration = configuration
+        (configuration.apiKey, configuration.secret) = (apiKey, secret.revealed)
+        let agents = AgentServer(configuration, on: MultiThreadedEventLoopGroup.singleton.next())
+        let all = sockets + [agents.socket]
         let server = try await SimulatedServer.start(
-            port: port, makeUpgrader: { SimulatedSocket.upgrader(sockets) }, route: { state.serve($0, $1) })
+            port: port, makeUpgrader: { SimulatedSocket.upgrader(all) }, route: { state.serve($0, $1) })
         let credentials = try LiveKitCredentials(url: "ws://127.0.0.1:\(server.port)", apiKey: apiKey, secret: secret)
-        return LiveKitSimulator(credentials, server, state)
+        tie(state, agents)
+        return LiveKitSimulator(credentials, server, state, agents)
     }
 
-    private init(_ credentials: LiveKitCredentials, _ server: SimulatedServer, _ state: SimulatorState) {
+    private init(_ credentials: LiveKitCredentials, _ server: SimulatedServer, _ state: SimulatorState, _ agents: AgentServer) {
         self.credentials = credentials
         self.server = server
         self.state = state
+        self.agents = agents
     }
 
-    /// Closes the port and every connection.
+    /// Dispatches become jobs, and what becomes of jobs is shown with their dispatches.
+    private static func tie(_ state: SimulatorState, _ agents: AgentServer) {
+        state.onNews { news in
+            switch news {
+            case .dispatched(let dispatch, let room):
+                agents.offer(
+                    dispatch: dispatch.id, agentName: dispatch.agentName,
+                    room: .init(sid: room.sid, name: room.name, metadata: room.metadata), metadata: dispatch.metadata,
+                    attributes: dispatch.attributes)
+            case .deleted(let dispatch): agents.end(dispatch: dispatch.id)
+            case .left(let identity, let room): agents.left(identity, room: room)
+            }
+        }
+        agents.onJob { job in
+            if let job = LiveKitJob(job, now: state.now()) { state.withRooms { $0.setJob(job) } }
+        }
+    }
+
+    /// Closes the port and every connection. Another one may be started on the port, as a server that restarts: it knows nothing any more.
     package func stop() async { await server.stop() }
 
     // MARK: What clients of the media protocol do
@@ -94,12 +128,43 @@ package final class LiveKitSimulator: Sendable {
 
     /// Numbers that do not answer.
     package func setBusy(_ numbers: Set<String>) { state.withRooms { $0.busyNumbers = numbers } }
+}
 
-    /// `told` hears of every dispatch when it is made, and of those made so far; an empty agent name means any agent.
-    package func onDispatch(_ told: @escaping @Sendable (LiveKitAgentDispatch, LiveKitRoom) -> Void) {
-        state.onDispatch(told)
+extension AgentServer {
+    /// `/agent`, for a server that has more than that.
+    nonisolated fileprivate var socket: SimulatedSocket {
+        SimulatedSocket(
+            Self.path,
+            decide: { request in
+                guard let refusal = self.refusal(token: request.credential("Bearer")) else { return .accept([:]) }
+                return .refuse(status: 401, headers: ["content-type": "text/plain"], body: refusal)
+            }, makeHandler: { _, _ in self.makeHandler() })
     }
+}
 
-    /// What a dispatch is said to have led to; `job.room.name` and `job.dispatchID` say which.
-    package func setJob(_ job: LiveKitJob) { state.withRooms { $0.setJob(job) } }
+extension LiveKitJob {
+    /// As a dispatch shows it; nil for a job that no worker has taken.
+    fileprivate init?(_ job: SimulatedJob, now: Int64) {
+        guard let worker = job.worker else { return nil }
+        self.init()
+        id = job.id
+        type = .jtRoom
+        room.name = job.room
+        room.sid = job.roomSID
+        metadata = job.metadata
+        agentName = job.agentName
+        dispatchID = job.dispatchID
+        attributes = job.attributes
+        state.workerID = worker
+        state.participantIdentity = job.participant.identity
+        state.error = job.error
+        state.updatedAt = now * 1_000_000
+        state.status =
+            switch job.status {
+            case .succeeded: .jsSuccess
+            case .failed: .jsFailed
+            // The server counts it as running as soon as it asks.
+            default: .jsRunning
+            }
+    }
 }

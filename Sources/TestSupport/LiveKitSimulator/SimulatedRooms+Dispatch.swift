@@ -20,7 +20,7 @@ extension SimulatedRooms {
 
     mutating func deleteDispatch(_ request: LiveKitDeleteAgentDispatchRequest) throws -> LiveKitAgentDispatch {
         let deletedAt = now() * 1_000_000
-        return try change(request.room, or: .nobody) { room in
+        let deleted = try change(request.room, or: .nobody) { room in
             guard let index = room.dispatches.firstIndex(where: { $0.id == request.dispatchID }) else {
                 throw TwirpFailure("not_found", "twirp error unknown: dispatch ID not found")
             }
@@ -28,6 +28,8 @@ extension SimulatedRooms {
             dispatch.state.deletedAt = deletedAt
             return dispatch
         }
+        news.append(.deleted(deleted))
+        return deleted
     }
 
     /// Replaces a job of a dispatch, or adds it. Nothing happens when the dispatch is gone.
@@ -49,7 +51,7 @@ extension SimulatedRooms {
         dispatch.attributes = agent.attributes
         dispatch.state.createdAt = now() * 1_000_000
         rooms[room]?.dispatches.append(dispatch)
-        newDispatches.append(dispatch)
+        news.append(.dispatched(dispatch, rooms[room]?.info ?? LiveKitRoom()))
         return dispatch
     }
 }

@@ -30,6 +30,7 @@ extension SimulatedRooms {
 
     mutating func leave(_ identity: String, room: String) throws {
         try change(room, or: .noRoom) { $0.participants.removeAll { $0.identity == identity } }
+        news.append(.left(identity: identity, room: room))
     }
 
     /// What a client does: publishes a track.

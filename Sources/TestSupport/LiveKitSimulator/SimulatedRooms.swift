@@ -8,6 +8,12 @@ struct SimulatedRooms: Sendable {
         var dispatches: [LiveKitAgentDispatch] = []
     }
 
+    enum News: Sendable {
+        case dispatched(LiveKitAgentDispatch, LiveKitRoom)
+        case deleted(LiveKitAgentDispatch)
+        case left(identity: String, room: String)
+    }
+
     static let maximumNameLength = 256
     static let maximumMetadataLength = 512 << 10
     private static let maximumPackets = 1_000
@@ -23,8 +29,8 @@ struct SimulatedRooms: Sendable {
     var busyNumbers: Set<String> = []
     /// Where callers were transferred to, by identity.
     var transfers: [String: String] = [:]
-    /// Dispatches that nobody has been told of yet.
-    var newDispatches: [LiveKitAgentDispatch] = []
+    /// What agents' workers are concerned by and have not been told yet.
+    var news: [News] = []
     /// Milliseconds since the epoch.
     var now: @Sendable () -> Int64
 
@@ -57,7 +63,8 @@ struct SimulatedRooms: Sendable {
     }
 
     mutating func delete(_ request: LiveKitDeleteRoomRequest) throws -> LiveKitDeleteRoomResponse {
-        guard rooms.removeValue(forKey: request.room) != nil else { throw TwirpFailure.noRoom }
+        guard let room = rooms.removeValue(forKey: request.room) else { throw TwirpFailure.noRoom }
+        news += room.dispatches.map { .deleted($0) }
         return LiveKitDeleteRoomResponse()
     }
 

@@ -6,13 +6,11 @@ import WireCoding
 
 /// What the connections of a simulator share: its rooms, and how requests reach them.
 final class SimulatorState: Sendable {
-    typealias Told = @Sendable (LiveKitAgentDispatch, LiveKitRoom) -> Void
-
     private struct Shared {
         var rooms: SimulatedRooms
         var faults: [LiveKitSimulator.Fault] = []
         var calls: [LiveKitSimulator.Call] = []
-        var told: Told?
+        var told: (@Sendable (SimulatedRooms.News) -> Void)?
     }
 
     private static let maximumCalls = 1_000
@@ -32,21 +30,16 @@ final class SimulatorState: Sendable {
 
     func play(_ faults: [LiveKitSimulator.Fault]) { shared.withLock { $0.faults += faults } }
 
-    func onDispatch(_ told: @escaping Told) {
-        shared.withLock { $0.told = told }
-        withRooms { _ in }
-    }
+    func onNews(_ told: @escaping @Sendable (SimulatedRooms.News) -> Void) { shared.withLock { $0.told = told } }
 
-    /// Whoever listens hears of new dispatches afterwards, and may come back for the rooms.
+    /// Whoever listens hears the news afterwards, and may come back for the rooms.
     func withRooms<Result: Sendable>(_ body: (inout SimulatedRooms) throws -> Result) rethrows -> Result {
         let (result, told, news) = try shared.withLock { shared in
             let result = try body(&shared.rooms)
-            guard let told = shared.told else { return (result, Told?.none, [(LiveKitAgentDispatch, LiveKitRoom)]()) }
-            let news = shared.rooms.newDispatches.map { ($0, shared.rooms.rooms[$0.room]?.info ?? LiveKitRoom()) }
-            shared.rooms.newDispatches = []
-            return (result, told, news)
+            defer { shared.rooms.news = [] }
+            return (result, shared.told, shared.rooms.news)
         }
-        for (dispatch, room) in news { told?(dispatch, room) }
+        if let told { news.forEach(told) }
         return result
     }
 

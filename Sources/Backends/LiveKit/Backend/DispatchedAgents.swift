@@ -34,9 +34,17 @@ struct DispatchedAgents: Equatable {
         self.agents = agents
     }
 
+    /// As much as the API takes; a server lets through eight times as much, and all of it would go into the session's log.
+    private static let maximumMetadata = 64 << 10
+
     /// The session that a job stands for. Its metadata become parameters: the members of a JSON object that are texts, or all of it as `metadata`.
-    static func call(_ assignment: AgentAssignment, for agent: Agent) -> RoomCall {
+    ///
+    /// - Throws: `BackendRefusal` for metadata that are too long
+    static func call(_ assignment: AgentAssignment, for agent: Agent) throws(BackendRefusal) -> RoomCall {
         let job = assignment.job
+        guard job.metadata.utf8.count <= maximumMetadata else {
+            throw BackendRefusal(.badRequest, "the metadata of the dispatch have \(job.metadata.utf8.count) bytes; at most \(maximumMetadata) are taken")
+        }
         let record = RoomGrantRecord(
             room: job.room.name, identity: assignment.participant.identity, name: agent.agent, participant: job.participantIdentity)
         var parameters: [String: String] = [:]

@@ -12,9 +12,13 @@ import Telemetry
 
 /// The admission half: sessions that are asked for by the API or dispatched by LiveKit, and LiveKit's webhooks.
 final class LiveKitAdmission: BackendAdmission {
-    private struct State {
+    struct State {
         var webhook: LiveKitWebhook
         var health: (at: ContinuousClock.Instant, value: BackendHealth)?
+        /// The registrations at LiveKit, one for each agent that it may dispatch.
+        var registrations: [AgentDispatchClient] = []
+        /// The room that workers have, as of a moment ago; nil: no more jobs are taken.
+        var capacity: DispatchCapacity? = DispatchCapacity(free: 0, total: 0)
     }
 
     /// How long an answer of the server about its health holds.
@@ -27,7 +31,7 @@ final class LiveKitAdmission: BackendAdmission {
     let agents: DispatchedAgents
     let metrics = MetricsRegistry()
     private let api: LiveKitServerAPI
-    private let state: Mutex<State>
+    let state: Mutex<State>
 
     init(credentials: LiveKitCredentials, settings: BackendSettings, logger: Logger) throws {
         self.agents = try DispatchedAgents(settings.list("agents"), variable: "PARLEY_LIVEKIT_AGENTS")
@@ -97,8 +101,11 @@ final class LiveKitAdmission: BackendAdmission {
                     labels: ["agent": agent.name, "outcome": outcome])
             } + [
                 BackendFigure(
+                    "livekit_reconnects", "Registrations at LiveKit after a connection was lost.",
+                    Int(metrics.value(AgentDispatchClient.reconnectsMetric, labels: ["agent": agent.name]) ?? 0), labels: ["agent": agent.name]),
+                BackendFigure(
                     "livekit_registered", "Whether LiveKit knows this dispatcher as a worker for the agent.",
-                    Int(metrics.value(AgentDispatchClient.registeredMetric, labels: ["agent": agent.name]) ?? 0), labels: ["agent": agent.name])
+                    Int(metrics.value(AgentDispatchClient.registeredMetric, labels: ["agent": agent.name]) ?? 0), labels: ["agent": agent.name]),
             ]
         }
     }

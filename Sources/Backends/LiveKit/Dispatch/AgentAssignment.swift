@@ -29,10 +29,13 @@ package struct AgentTermination: Sendable, Equatable {
     package var assignment: AgentAssignment
     /// How long the job has been running.
     package var runningFor: Duration
+    /// It came while the session was being started. A server removes only who is in the room by then, so that the session is the owner's to end.
+    package var isEarly: Bool
 
-    package init(assignment: AgentAssignment, runningFor: Duration) {
+    package init(assignment: AgentAssignment, runningFor: Duration, isEarly: Bool = false) {
         self.assignment = assignment
         self.runningFor = runningFor
+        self.isEarly = isEarly
     }
 }
 

@@ -4,6 +4,7 @@ package import NIOCore
 package import Resilience
 import ServiceLifecycle
 import SwiftProtobuf
+import Synchronization
 package import Telemetry
 package import WebSocket
 
@@ -19,9 +20,10 @@ package actor AgentDispatchClient: Service {
     }
 
     /// The names of what is counted, and what may become of a job.
-    package static let jobsMetric = "parley_livekit_jobs_total"
-    package static let registeredMetric = "parley_livekit_registered"
-    package static let outcomes = DispatchOutcome.allCases.map(\.rawValue)
+    package static let jobsMetric = DispatchMetrics.jobs
+    package static let reconnectsMetric = DispatchMetrics.reconnects
+    package static let registeredMetric = DispatchMetrics.known
+    package static let outcomes = DispatchOutcome.ofJobs.map(\.rawValue)
 
     private static let tick = Duration.milliseconds(100)
     private static let capacityInterval = Duration.milliseconds(250)
@@ -80,6 +82,12 @@ package actor AgentDispatchClient: Service {
     /// No more jobs; those that were accepted are started.
     package func drain() { handle(.drain) }
 
+    /// As `drain`; returns when every job that was accepted is started or has failed, for which each has a deadline.
+    package func finish() async {
+        drain()
+        while !registration.isSettled, !Task.isCancelled { try? await clock.sleep(for: Self.tick) }
+    }
+
     /// The session of a job is over; with an error, if that was why. Harmless for a job that is not known.
     package func jobEnded(_ id: String, error: String? = nil) { handle(.ended(id, error: error)) }
 
@@ -108,16 +116,13 @@ package actor AgentDispatchClient: Service {
 
     private func watchCapacity() async {
         while !Task.isCancelled {
-            handle(.capacity(await handlers.capacity()))
+            handle(await handlers.capacity().map { .capacity($0) } ?? .drain)
             try? await clock.sleep(for: registration.isHolding ? Self.tick : Self.capacityInterval)
         }
     }
 
     private func awaitShutdown() async {
-        guard (try? await gracefulShutdown()) != nil else { return }
-        handle(.drain)
-        // Each job that is under way has a deadline.
-        while !registration.isSettled, !Task.isCancelled { try? await clock.sleep(for: Self.tick) }
+        if (try? await gracefulShutdown()) != nil { await finish() }
     }
 
     // MARK: Work of the owner
@@ -148,16 +153,26 @@ package actor AgentDispatchClient: Service {
 
     private func begin(_ assignment: AgentAssignment, by instant: ContinuousClock.Instant) async -> AgentRegistration.Event {
         let begin = handlers.begin
+        let hasBegun = Atomic(false)
+        let job = assignment.job.id
         do {
             try await withDeadline("the start of the session", within: max(.zero, instant - clock.now), clock: clock) {
                 try await begin(assignment)
+                hasBegun.store(true, ordering: .relaxed)
             }
-            return .started(assignment.job.id)
-        } catch let error as AgentStartError {
-            return .startFailed(assignment.job.id, error)
+            return .started(job)
         } catch {
-            return .startFailed(assignment.job.id, AgentStartError("\(error)", isFinal: false))
+            // It may have begun in the moment in which its time was over.
+            if hasBegun.load(ordering: .relaxed) { return .started(job) }
+            return .startFailed(job, startError(error))
         }
+    }
+
+    private func startError(_ error: any Error) -> AgentStartError {
+        if let error = error as? AgentStartError { return error }
+        guard (error as? ResilienceError)?.code == .deadlineExceeded else { return AgentStartError("\(error)", isFinal: false) }
+        return AgentStartError(
+            "no media worker has taken the session within \(registration.settings.startWithin): all are full, or none can be reached", isFinal: false)
     }
 
     // MARK: Events and actions

@@ -160,7 +160,7 @@ extension AgentRegistration {
         capacity.free -= settings.jobWeight
         actions.append(.count(.started))
         report(id, .jsRunning)
-        if attempt.isTerminated { tell(assignment, .zero) }
+        if attempt.isTerminated { tell(assignment, .zero, isEarly: true) }
     }
 
     mutating func startFailed(_ id: String, _ error: AgentStartError, _ now: Instant) {
@@ -203,9 +203,9 @@ extension AgentRegistration {
         }
     }
 
-    private mutating func tell(_ assignment: AgentAssignment, _ runningFor: Duration) {
+    private mutating func tell(_ assignment: AgentAssignment, _ runningFor: Duration, isEarly: Bool = false) {
         actions.append(.count(.terminated))
-        actions.append(.tell(AgentTermination(assignment: assignment, runningFor: runningFor)))
+        actions.append(.tell(AgentTermination(assignment: assignment, runningFor: runningFor, isEarly: isEarly)))
     }
 
     // MARK: Status

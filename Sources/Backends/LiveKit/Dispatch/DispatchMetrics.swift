@@ -2,6 +2,10 @@ import Telemetry
 
 /// The counters of one registration.
 struct DispatchMetrics: Sendable {
+    static let jobs = "parley_livekit_jobs_total"
+    static let reconnects = "parley_livekit_reconnects_total"
+    static let known = "parley_livekit_registered"
+
     private let outcomes: [DispatchOutcome: Counter]
     /// 1 while the server knows us.
     let registered: Gauge
@@ -9,16 +13,16 @@ struct DispatchMetrics: Sendable {
     init(_ registry: MetricsRegistry, agentName: String) {
         let agent = ["agent": agentName]
         var outcomes: [DispatchOutcome: Counter] = [:]
-        for outcome in DispatchOutcome.allCases where outcome != .reconnected {
+        for outcome in DispatchOutcome.ofJobs {
             outcomes[outcome] = registry.counter(
-                "parley_livekit_jobs_total", help: "Jobs of LiveKit servers, by what became of them.",
+                Self.jobs, help: "Jobs of LiveKit servers, by what became of them.",
                 labels: agent.merging(["outcome": outcome.rawValue]) { $1 })
         }
         outcomes[.reconnected] = registry.counter(
-            "parley_livekit_reconnects_total", help: "Registrations at LiveKit servers after a connection was lost.", labels: agent)
+            Self.reconnects, help: "Registrations at LiveKit servers after a connection was lost.", labels: agent)
         self.outcomes = outcomes
         registered = registry.gauge(
-            "parley_livekit_registered", help: "Whether the LiveKit server knows this dispatcher (1) or not (0).", labels: agent)
+            Self.known, help: "Whether the LiveKit server knows this dispatcher (1) or not (0).", labels: agent)
     }
 
     func count(_ outcome: DispatchOutcome) { outcomes[outcome]?.increment() }

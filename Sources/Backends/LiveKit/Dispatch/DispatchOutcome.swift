@@ -17,4 +17,7 @@ enum DispatchOutcome: String, Sendable, CaseIterable {
     case terminated
     /// The connection was lost and is there again.
     case reconnected
+
+    /// What may become of a job.
+    static let ofJobs = allCases.filter { $0 != .reconnected }
 }
