@@ -83,7 +83,7 @@ final class AgentTrack {
         start = 0
     }
 
-    /// Sends the frames that are due. Called every 10 to 20 ms.
+    /// Sends the frames that are due. Called every 20 ms, and whenever there is a reason.
     func tick(_ now: Int64) {
         var next = due ?? now
         // The loop stood still: what was missed is silence that nobody misses.

@@ -24,7 +24,8 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         case left
     }
 
-    private static let tickEvery = TimeAmount.milliseconds(10)
+    /// As the session does while it goes on.
+    private static let tickEvery = TimeAmount.milliseconds(20)
     /// So long after the track was published the agent speaks although nobody has told that it is heard. On a machine that is overloaded people need
     /// seconds to subscribe, and what is said before is lost to them.
     private static let hearingPatience = TimeAmount.seconds(3)
@@ -45,6 +46,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     private var track: AgentTrack?
     private var people: RoomPeople
     private var speakers = SpeakerChoice()
+    /// Only when the session no longer ticks.
     private var ticks: RepeatedTask?
     private var isReady = false
     private var isAway = false
@@ -134,10 +136,6 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
             metadata: ["room": "\(record.room)", "people": "\(present.count)", "milliseconds": "\((eventLoop.now - joinedAt).nanoseconds / 1_000_000)"])
         for person in present { people.joined(person.identity, kind: person.kind) }
         link.publish(track)
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        ticks = eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: Self.tickEvery) { _ in
-            bound.value.track?.tick(Int64(bound.value.eventLoop.now.uptimeNanoseconds))
-        }
         if let participant = link.participant { calls.register(participant) }
         sendState()
         peopleChanged()
@@ -253,7 +251,8 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     let handled: UInt64 = 0
     var untaken: SessionTime { SessionTime(samples: Int64(track?.waitingSamples ?? 0)) }
     func release(through number: UInt64) {}
-    func flush() {}
+    /// The session's own ticks drive the track, so that a room wakes the event loop for nothing.
+    func flush() { if life == .joined { sendAudio() } }
     var client: ClientRecord { ClientRecord(protocolName: "livekit", handshake: record.handshake) }
 
     func play(_ samples: Span<Int16>, reply: ReplyNumber, firstSample: SessionTime) { track?.play(samples) }
@@ -293,6 +292,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         guard life == .joined || life == .joining else { return }
         track?.clear()
         life = .handingOver
+        sendAlone()
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.assumeIsolated().scheduleTask(in: Self.handOverPatience) { bound.value.leave() }
     }
@@ -302,8 +302,18 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         // The last words are on their way to the caller, who may wait no longer for the library.
         words.flush { [self] in leave() }
         guard life != .left else { return }
+        sendAlone()
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.assumeIsolated().scheduleTask(in: Self.lastWordsPatience) { bound.value.leave() }
+    }
+
+    private func sendAudio() { track?.tick(Int64(eventLoop.now.uptimeNanoseconds)) }
+
+    /// The session sends nothing more, and the room stays for a while.
+    private func sendAlone() {
+        guard ticks == nil else { return }
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        ticks = eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: Self.tickEvery) { _ in bound.value.sendAudio() }
     }
 
     private func leave() {

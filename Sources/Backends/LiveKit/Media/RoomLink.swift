@@ -39,6 +39,8 @@ final class RoomLink {
     private static let connectTimeout: UInt64 = 5_000
     /// The library tries three times for as long, and gives up by itself.
     private static let connectPatience = TimeAmount.seconds(30)
+    /// From the end of the track to leaving: the library negotiates that end first. Its memory grows with every room that is left before.
+    private static let settling = TimeAmount.seconds(1)
     private static let microphone: UInt32 = 2
     private static let audio: UInt32 = 1
 
@@ -263,8 +265,7 @@ final class RoomLink {
         library.forget(participant.id)
         guard let track = publishedTrack else { return Self.leave(room, participant, library, eventLoop) }
         publishedTrack = nil
-        let library = library
-        let eventLoop = eventLoop
+        let (library, eventLoop) = (library, eventLoop)
         do {
             try library.call(on: eventLoop) { number in
                 .unpublishTrack(
@@ -276,7 +277,7 @@ final class RoomLink {
                     })
             } _: { _ in
                 _ = track.publication
-                Self.leave(room, participant, library, eventLoop)
+                eventLoop.scheduleTask(in: Self.settling) { Self.leave(room, participant, library, eventLoop) }
             }
         } catch {
             Self.leave(room, participant, library, eventLoop)
