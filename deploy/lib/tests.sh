@@ -62,6 +62,15 @@ prepare_python() {
     export PARLEY_TEST_PYTHON=$venv/bin/python
 }
 
+# build_example: docs/examples/backend is a package of its own, so that it can use no more than what is public. It is built in the tests' build folder and with
+# their versions: what they have compiled is not compiled again. That folder keeps the plan of one package only, hence the last line, for whoever builds next.
+build_example() {
+    local example=$root/docs/examples/backend
+    cp "$root/Package.resolved" "$example/Package.resolved"
+    swift build --package-path "$example" --scratch-path "$root/.build" --force-resolved-versions --disable-build-manifest-caching &&
+        swift build --package-path "$root" --build-tests --disable-build-manifest-caching
+}
+
 # Returns the status of the tests.
 run_tests() {
     local folder status=0
@@ -71,6 +80,8 @@ run_tests() {
     trap "report_surprise; stop_test_servers; rm -rf '$folder'" EXIT
     step "Building the tests (the first time takes minutes)"
     (cd "$root" && swift build --build-tests) || fail "the tests do not build; the errors are above"
+    step "Building the example of a backend in a package of its own"
+    build_example || fail "docs/examples/backend does not build; the errors are above"
     step "Checking docs/configuration.md"
     "$root/deploy/generate-configuration" --check >&2 || fail "docs/configuration.md is not what the services say; run ./deploy/generate-configuration"
     step "Starting a Redis and a PostgreSQL for the tests"
