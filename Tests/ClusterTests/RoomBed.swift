@@ -38,11 +38,11 @@ struct RoomBed: Sendable {
     private init() async throws {
         server = RealLiveKitServer.isReachable ? try await RealLiveKitServer.namedOrStarted() : nil
         simulator = try await Testbed.startSimulator(Self.configure)
-        cluster = try await LocalCluster.start(Self.options(simulator, server))
+        cluster = try await LocalCluster.start(Self.options(simulator, server?.credentials))
         for (index, line) in Testbed.lines.enumerated() { try write(line, "line\(index)") }
     }
 
-    private static func configure(_ configuration: inout SimulatorConfiguration) {
+    static func configure(_ configuration: inout SimulatorConfiguration) {
         configuration.tools.latency = .fixed(1_500)
         configuration.language.rules += [
             LanguageRule("story", answer: story + "."),
@@ -51,7 +51,8 @@ struct RoomBed: Sendable {
         ]
     }
 
-    private static func options(_ simulator: ProviderSimulator, _ livekit: RealLiveKitServer?) throws -> LocalCluster.Options {
+    /// - Parameter livekit: a server, and what LiveKit may dispatch as `PARLEY_LIVEKIT_AGENTS` has it
+    static func options(_ simulator: ProviderSimulator, _ livekit: LiveKitCredentials?, dispatching agents: String = "") throws -> LocalCluster.Options {
         var options = try Testbed.options(simulator)
         options.agents["host.yaml"] = agent("host", greeting: "Hello, this is the host.", more: ["tools:", "  - name: stock_level", "    description: How many there are."])
         options.agents["silent.yaml"] = agent("silent")
@@ -59,8 +60,8 @@ struct RoomBed: Sendable {
         options.agents["misled.yaml"] = agent("misled", more: ["backend:", "  use: livekit", "  options:", "    folow: active-speaker"])
         if let livekit {
             options.environment.merge([
-                "PARLEY_BACKENDS": "pipecat,rtvi,livekit", "LIVEKIT_URL": livekit.url, "LIVEKIT_API_KEY": livekit.key,
-                "LIVEKIT_API_SECRET": livekit.secret.revealed,
+                "PARLEY_BACKENDS": "pipecat,rtvi,livekit", "LIVEKIT_URL": livekit.url.webSocket, "LIVEKIT_API_KEY": livekit.apiKey,
+                "LIVEKIT_API_SECRET": livekit.secret.revealed, "PARLEY_LIVEKIT_AGENTS": agents,
             ]) { $1 }
         }
         options.serviceEnvironment["media-worker", default: [:]]["PARLEY_TOOL_STOCK_LEVEL_URL"] = simulator.toolURL("stock_level")
@@ -100,10 +101,12 @@ struct RoomBed: Sendable {
     /// A room that nobody has used before.
     static func room() -> String { "test-\(UUID().uuidString.prefix(8).lowercased())" }
 
-    func callers() throws -> RoomCallers { try RoomCallers(livekit) }
+    func callers(at server: RealLiveKitServer? = nil) throws -> RoomCallers { try RoomCallers(try server ?? livekit) }
 
-    var api: LiveKitServerAPI {
-        get throws { LiveKitServerAPI(try livekit.credentials, eventLoop: MultiThreadedEventLoopGroup.singleton.next()) }
+    var api: LiveKitServerAPI { get throws { Self.api(try livekit.credentials) } }
+
+    static func api(_ server: LiveKitCredentials) -> LiveKitServerAPI {
+        LiveKitServerAPI(server, eventLoop: MultiThreadedEventLoopGroup.singleton.next())
     }
 
     /// A session in a room; returns its id.
@@ -111,9 +114,12 @@ struct RoomBed: Sendable {
         try await API.start(at: (cluster ?? self.cluster).url(), agent: agent, room: room, key: LocalCluster.apiKey)
     }
 
-    /// A cluster of its own for one test, in rooms of the same server.
-    func withCluster(workers: Int = 2, dispatchers: Int = 1, _ body: (LocalCluster) async throws -> Void) async throws {
-        var options = try Self.options(simulator, server)
+    /// A cluster of its own for one test, in rooms of the same server, or of another one.
+    func withCluster(
+        workers: Int = 2, dispatchers: Int = 1, dispatching agents: String = "", at other: RealLiveKitServer? = nil,
+        _ body: (LocalCluster) async throws -> Void
+    ) async throws {
+        var options = try Self.options(simulator, (other ?? server)?.credentials, dispatching: agents)
         options.workers = workers
         options.dispatchers = dispatchers
         let cluster = try await LocalCluster.start(options)

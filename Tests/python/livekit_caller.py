@@ -4,7 +4,7 @@
 
 Commands are lines of JSON on standard input, `do` says which; `name` is the caller, `caller` where it is left out:
 
-    {"do": "join", "room": ROOM, "identity": "caller", "kind": "agent", "microphone": true}
+    {"do": "join", "room": ROOM, "identity": "caller", "kind": "agent", "microphone": true, "agent": NAME}
     {"do": "say", "wav": PATH}                 speaks a recording after those that are still being said
     {"do": "chat", "text": TEXT}               on the topic lk.chat
     {"do": "dtmf", "digits": "12#"}
@@ -65,6 +65,9 @@ class Caller:
         token = token.with_grants(api.VideoGrants(room_join=True, room=command["room"]))
         if "kind" in command:
             token = token.with_kind(command["kind"])
+        if "agent" in command:
+            agent = api.RoomAgentDispatch(agent_name=command["agent"], metadata=command.get("metadata", ""))
+            token = token.with_room_config(api.RoomConfiguration(agents=[agent]))
         self.listen()
         await self.room.connect(self.arguments.url, token.to_jwt(), options=rtc.RoomOptions(auto_subscribe=True))
         self.tell("joined", room=command["room"])

@@ -32,10 +32,12 @@ package final class RealLiveKitServer: Sendable {
     /// Whether there is a server that is named, or one can be started.
     package static var isReachable: Bool { named != nil || isAvailable }
 
+    private static let configurationName = "livekit.yaml"
+
     package let credentials: LiveKitCredentials
     private let folder: URL?
     /// Nil for a server that somebody else runs.
-    private let process: ServerProcess?
+    private let process: Mutex<ServerProcess?>
 
     package var url: String { credentials.url.webSocket }
     package var key: String { credentials.apiKey }
@@ -66,18 +68,17 @@ package final class RealLiveKitServer: Sendable {
     ///
     /// - Parameter webhooks: URLs that it sends events to.
     package static func start(webhooks: [String] = []) async throws -> RealLiveKitServer {
-        guard let executable else { throw Failure(description: absence) }
         let folder = FileManager.default.temporaryDirectory.appending(path: "parley-livekit-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let (port, secret) = (try await freePort(), try RandomBytes.token())
-        let configuration = folder.appending(path: "livekit.yaml")
+        let configuration = folder.appending(path: configurationName)
         // It holds the secret.
         let text = try await configurationText(port: port, secret: secret, webhooks: webhooks)
         _ = FileManager.default.createFile(
             atPath: configuration.path, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600])
         let server = RealLiveKitServer(
             try LiveKitCredentials(url: "ws://127.0.0.1:\(port)", apiKey: "parleytest", secret: Secret(secret)), folder,
-            try ServerProcess(executable, ["--config", configuration.path], log: folder.appending(path: "livekit.log")))
+            try launch(in: folder))
         do {
             try await server.waitUntilReady()
             return server
@@ -90,12 +91,27 @@ package final class RealLiveKitServer: Sendable {
     private init(_ credentials: LiveKitCredentials, _ folder: URL?, _ process: ServerProcess?) {
         self.credentials = credentials
         self.folder = folder
-        self.process = process
+        self.process = Mutex(process)
+    }
+
+    private static func launch(in folder: URL) throws -> ServerProcess {
+        guard let executable else { throw Failure(description: absence) }
+        let configuration = folder.appending(path: configurationName).path
+        return try ServerProcess(executable, ["--config", configuration], log: folder.appending(path: "livekit.log"))
+    }
+
+    /// Ends it with all its rooms, and starts it again with the same address and key.
+    package func restart() async throws {
+        guard let folder else { throw Failure(description: "somebody else runs the LiveKit server") }
+        await process.withLock { $0 }?.stop()
+        let next = try Self.launch(in: folder)
+        process.withLock { $0 = next }
+        try await waitUntilReady()
     }
 
     /// Ends it, gracefully for a second, and removes its files.
     package func stop() async {
-        await process?.stop()
+        await process.withLock { $0 }?.stop()
         if let folder { try? FileManager.default.removeItem(at: folder) }
     }
 
@@ -106,7 +122,7 @@ package final class RealLiveKitServer: Sendable {
     }
 
     /// The process, for tests that pause or kill it; 0 for a server that somebody else runs.
-    package var processIdentifier: Int32 { process?.identifier ?? 0 }
+    package var processIdentifier: Int32 { process.withLock { $0?.identifier ?? 0 } }
 
     package struct Failure: Error, CustomStringConvertible {
         package let description: String
@@ -115,7 +131,7 @@ package final class RealLiveKitServer: Sendable {
     private func waitUntilReady() async throws {
         let api = LiveKitServerAPI(credentials, eventLoop: MultiThreadedEventLoopGroup.singleton.any())
         for _ in 0..<200 {
-            guard process?.isRunning != false else { break }
+            guard process.withLock({ $0?.isRunning }) != false else { break }
             if (try? await api.listRooms()) != nil { return }
             try await Task.sleep(for: .milliseconds(50))
         }
