@@ -229,6 +229,10 @@ def main():
         {"fields": check_fields, "read": read, "mint": mint, "webhook": check_webhook}[command](*arguments)
     if command in ("fields", "api"):
         print("OK")
+    if command == "join":
+        # Threads of the client library may still call into an interpreter that is being taken down, which ends in a panic.
+        sys.stdout.flush()
+        os._exit(0)
 
 
 main()
