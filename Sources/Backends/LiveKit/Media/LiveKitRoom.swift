@@ -244,12 +244,12 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         stopAudio()
         outbox.close()
         outbox = Outbox(library: connection.library, on: eventLoop, logger: logger)
+        // A track is published once. The session stands still, because nobody takes what it plays.
+        if life == .joined { track = try? AgentTrack(library: connection.library, name: "agent") }
         life = .joining
+        trackSid = ""
         microphones = [:]
         people = RoomPeople(follow: people.follow)
-        trackSid = ""
-        // The session stands still, because nobody takes what it plays.
-        track = try? AgentTrack(library: connection.library, name: "agent")
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.assumeIsolated().scheduleTask(in: Self.rejoinDelays[rejoins]) {
             if bound.value.life == .joining { bound.value.join() }
