@@ -208,7 +208,10 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         }
         guard let person, wasFollowed else { return }
         guard people.followed.isEmpty else { return peopleChanged() }
-        guard RoomPeople.mayReturn(reason, isPhone: person.isPhone) else { return session?.callerLeft("left the room") ?? () }
+        guard RoomPeople.mayReturn(reason, isPhone: person.isPhone) else {
+            // Of a room that is closed the caller's end may be told before the agent's own.
+            return session?.callerLeft([5, 10].contains(reason) ? "the room was closed" : "left the room") ?? ()
+        }
         isAway = true
         session?.callerAway("lost the connection to the room")
     }
