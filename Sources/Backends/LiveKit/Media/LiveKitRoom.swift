@@ -213,11 +213,11 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         link = nil
         stopAudio()
         words.restart()
+        words.track = ""
+        // A track is published once. The session stands still, because nobody takes what it plays.
+        if life == .joined { track = try? AgentTrack(library: connection.library, on: eventLoop, name: "agent") }
         life = .joining
         people = RoomPeople(follow: people.follow)
-        words.track = ""
-        // The session stands still, because nobody takes what it plays.
-        track = try? AgentTrack(library: connection.library, on: eventLoop, name: "agent")
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.assumeIsolated().scheduleTask(in: Self.rejoinDelays[rejoins]) {
             if bound.value.life == .joining { bound.value.join() }
