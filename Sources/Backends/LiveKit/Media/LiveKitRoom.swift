@@ -136,7 +136,8 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
             metadata: ["room": "\(record.room)", "people": "\(present.count)", "milliseconds": "\((eventLoop.now - joinedAt).nanoseconds / 1_000_000)"])
         for person in present { people.joined(person.identity, kind: person.kind) }
         link.publish(track)
-        if let participant = link.participant { calls.register(participant) }
+        calls.begin()
+        link.offer(RoomCalls.methods)
         sendState()
         peopleChanged()
     }

@@ -7,8 +7,8 @@ import SwiftProtobuf
 /// Unchecked because it is confined to that loop.
 final class RoomCalls: @unchecked Sendable {
     /// Methods that people's programs may call.
+    static let methods = ["transcript", "state"].map { prefix + $0 }
     private static let prefix = "parley."
-    private static let requests = ["transcript", "state"]
     /// LiveKit's number for an error of the application.
     private static let applicationError: UInt32 = 1_500
     /// The longest timeout that a tool may have; the session gives up by itself after the tool's own.
@@ -33,18 +33,8 @@ final class RoomCalls: @unchecked Sendable {
 
     // MARK: Questions
 
-    /// Lets people's programs call the agent, who is `participant`.
-    func register(_ participant: UInt64) {
-        questions = [:]
-        for name in Self.requests {
-            _ = try? library.request(
-                .registerRpcMethod(
-                    .with {
-                        $0.localParticipantHandle = participant
-                        $0.method = Self.prefix + name
-                    }))
-        }
-    }
+    /// A room is joined, perhaps again: nobody waits for an answer there.
+    func begin() { questions = [:] }
 
     func asked(_ method: String, _ payload: String, _ invocation: UInt64, isPerson: Bool, by participant: UInt64) {
         guard isPerson, method.hasPrefix(Self.prefix) else {

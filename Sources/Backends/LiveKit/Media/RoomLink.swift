@@ -50,6 +50,7 @@ final class RoomLink {
     private let tell: (Event) -> Void
     private var state = State.idle
     private var publishedTrack: (sid: String, publication: LiveKitHandle)?
+    private var offeredMethods: [String] = []
 
     init(library: LiveKitLibrary, on eventLoop: any EventLoop, logger: Logger, tell: @escaping (Event) -> Void) {
         self.library = library
@@ -255,6 +256,20 @@ final class RoomLink {
         tell(.failed(error))
     }
 
+    /// Lets people's programs call the agent.
+    func offer(_ methods: [String]) {
+        guard let participant else { return }
+        for method in methods {
+            _ = try? library.request(
+                .registerRpcMethod(
+                    .with {
+                        $0.localParticipantHandle = participant
+                        $0.method = method
+                    }))
+        }
+        offeredMethods = methods
+    }
+
     // MARK: Leaving
 
     /// Takes the track out of the room and leaves. Nothing is told afterwards.
@@ -263,6 +278,15 @@ final class RoomLink {
         guard case .joined(let room, let participant) = state else { return }
         library.forget(room.id)
         library.forget(participant.id)
+        // In the library a method holds the room that holds the method: without this no room would ever be freed.
+        for method in offeredMethods {
+            _ = try? library.request(
+                .unregisterRpcMethod(
+                    .with {
+                        $0.localParticipantHandle = participant.id
+                        $0.method = method
+                    }))
+        }
         guard let track = publishedTrack else { return Self.leave(room, participant, library, eventLoop) }
         publishedTrack = nil
         let (library, eventLoop) = (library, eventLoop)

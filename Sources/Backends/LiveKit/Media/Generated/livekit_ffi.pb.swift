@@ -147,6 +147,14 @@ package nonisolated struct FfiRequest: Sendable {
     set {message = .registerRpcMethod(newValue)}
   }
 
+  package var unregisterRpcMethod: FfiUnregisterRpcMethodRequest {
+    get {
+      if case .unregisterRpcMethod(let v)? = message {return v}
+      return FfiUnregisterRpcMethodRequest()
+    }
+    set {message = .unregisterRpcMethod(newValue)}
+  }
+
   package var rpcMethodInvocationResponse: FfiRpcMethodInvocationResponseRequest {
     get {
       if case .rpcMethodInvocationResponse(let v)? = message {return v}
@@ -228,6 +236,7 @@ package nonisolated struct FfiRequest: Sendable {
     case remixAndResample(FfiRemixAndResampleRequest)
     case performRpc(FfiPerformRpcRequest)
     case registerRpcMethod(FfiRegisterRpcMethodRequest)
+    case unregisterRpcMethod(FfiUnregisterRpcMethodRequest)
     case rpcMethodInvocationResponse(FfiRpcMethodInvocationResponseRequest)
     case sendStreamHeader(FfiSendStreamHeaderRequest)
     case sendStreamChunk(FfiSendStreamChunkRequest)
@@ -2631,6 +2640,37 @@ package nonisolated struct FfiRegisterRpcMethodRequest: Sendable {
   fileprivate var _method: String? = nil
 }
 
+package nonisolated struct FfiUnregisterRpcMethodRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var localParticipantHandle: UInt64 {
+    get {_localParticipantHandle ?? 0}
+    set {_localParticipantHandle = newValue}
+  }
+  /// Returns true if `localParticipantHandle` has been explicitly set.
+  package var hasLocalParticipantHandle: Bool {self._localParticipantHandle != nil}
+  /// Clears the value of `localParticipantHandle`. Subsequent reads from it will return its default value.
+  package mutating func clearLocalParticipantHandle() {self._localParticipantHandle = nil}
+
+  package var method: String {
+    get {_method ?? String()}
+    set {_method = newValue}
+  }
+  /// Returns true if `method` has been explicitly set.
+  package var hasMethod: Bool {self._method != nil}
+  /// Clears the value of `method`. Subsequent reads from it will return its default value.
+  package mutating func clearMethod() {self._method = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _localParticipantHandle: UInt64? = nil
+  fileprivate var _method: String? = nil
+}
+
 package nonisolated struct FfiRpcMethodInvocationEvent: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -3537,7 +3577,7 @@ fileprivate nonisolated let _protobuf_package = "livekit.proto"
 
 nonisolated extension FfiRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Request"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{3}connect\0\u{1}disconnect\0\u{3}publish_track\0\u{3}unpublish_track\0\u{4}\u{2}set_subscribed\0\u{4}\u{3}set_local_attributes\0\u{4}\u{5}create_audio_track\0\u{4}\u{9}new_audio_stream\0\u{3}new_audio_source\0\u{3}capture_audio_frame\0\u{4}\u{2}new_audio_resampler\0\u{3}remix_and_resample\0\u{4}\u{8}perform_rpc\0\u{3}register_rpc_method\0\u{4}\u{2}rpc_method_invocation_response\0\u{4}\u{3}send_stream_header\0\u{3}send_stream_chunk\0\u{3}send_stream_trailer\0\u{4}\u{8}byte_read_incremental\0\u{4}\u{4}text_read_all\0\u{4}\u{2}send_text\0\u{4}\u{17}ready_for_room_event\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{3}connect\0\u{1}disconnect\0\u{3}publish_track\0\u{3}unpublish_track\0\u{4}\u{2}set_subscribed\0\u{4}\u{3}set_local_attributes\0\u{4}\u{5}create_audio_track\0\u{4}\u{9}new_audio_stream\0\u{3}new_audio_source\0\u{3}capture_audio_frame\0\u{4}\u{2}new_audio_resampler\0\u{3}remix_and_resample\0\u{4}\u{8}perform_rpc\0\u{3}register_rpc_method\0\u{3}unregister_rpc_method\0\u{3}rpc_method_invocation_response\0\u{4}\u{3}send_stream_header\0\u{3}send_stream_chunk\0\u{3}send_stream_trailer\0\u{4}\u{8}byte_read_incremental\0\u{4}\u{4}text_read_all\0\u{4}\u{2}send_text\0\u{4}\u{17}ready_for_room_event\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3727,6 +3767,19 @@ nonisolated extension FfiRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageI
           self.message = .registerRpcMethod(v)
         }
       }()
+      case 40: try {
+        var v: FfiUnregisterRpcMethodRequest?
+        var hadOneofValue = false
+        if let current = self.message {
+          hadOneofValue = true
+          if case .unregisterRpcMethod(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.message = .unregisterRpcMethod(v)
+        }
+      }()
       case 41: try {
         var v: FfiRpcMethodInvocationResponseRequest?
         var hadOneofValue = false
@@ -3897,6 +3950,10 @@ nonisolated extension FfiRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     case .registerRpcMethod?: try {
       guard case .registerRpcMethod(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 39)
+    }()
+    case .unregisterRpcMethod?: try {
+      guard case .unregisterRpcMethod(let v)? = self.message else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 40)
     }()
     case .rpcMethodInvocationResponse?: try {
       guard case .rpcMethodInvocationResponse(let v)? = self.message else { preconditionFailure() }
@@ -7193,6 +7250,45 @@ nonisolated extension FfiRegisterRpcMethodRequest: SwiftProtobuf.Message, SwiftP
   }
 
   package static func ==(lhs: FfiRegisterRpcMethodRequest, rhs: FfiRegisterRpcMethodRequest) -> Bool {
+    if lhs._localParticipantHandle != rhs._localParticipantHandle {return false}
+    if lhs._method != rhs._method {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension FfiUnregisterRpcMethodRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".UnregisterRpcMethodRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}local_participant_handle\0\u{1}method\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self._localParticipantHandle) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self._method) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._localParticipantHandle {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._method {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: FfiUnregisterRpcMethodRequest, rhs: FfiUnregisterRpcMethodRequest) -> Bool {
     if lhs._localParticipantHandle != rhs._localParticipantHandle {return false}
     if lhs._method != rhs._method {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
