@@ -39,7 +39,7 @@ final class RoomLink {
     private static let connectTimeout: UInt64 = 5_000
     /// The library tries three times for as long, and gives up by itself.
     private static let connectPatience = TimeAmount.seconds(30)
-    /// From the end of the track to leaving: the library negotiates that end first. Its memory grows with every room that is left before.
+    /// From the end of the track to leaving: the library negotiates that end first. A room that is left before is freed late, with its threads.
     private static let settling = TimeAmount.seconds(1)
     private static let microphone: UInt32 = 2
     private static let audio: UInt32 = 1
