@@ -43,6 +43,7 @@ final class FakeOwner: Sendable {
                 }
                 if let failure { throw failure }
                 guard self.now.stalls else { return }
+                // Until it is cancelled, as a start that no worker takes.
                 try? await Task.sleep(for: .seconds(60))
                 if !self.now.startsWhenCancelled { throw CancellationError() }
             },

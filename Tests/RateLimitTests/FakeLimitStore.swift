@@ -43,6 +43,7 @@ final class FakeLimitStore: LimitStore {
         case .answers(let refusal): return refusal
         case .away: throw Away()
         case .silent:
+            // Until whoever asks gives up and cancels.
             try await Task.sleep(for: .seconds(3_600))
             return nil
         }

@@ -32,7 +32,7 @@ final class RedisServer: Sendable {
     /// Starts it, also again with what its disk has, and waits until it answers.
     func start() async throws {
         try cluster.launch("redis")
-        while (try? await send(RedisCommand("PING"))) == nil { try await Task.sleep(for: .milliseconds(20)) }
+        try await lookAgain { await self.answers }
     }
 
     /// SIGKILL: it writes nothing any more.
@@ -52,6 +52,8 @@ final class RedisServer: Sendable {
             logger: Logger(label: "test")
         ) { try await $0.send(command) }
     }
+
+    private var answers: Bool { get async { (try? await send(RedisCommand("PING"))) != nil } }
 
     // MARK: What a disk loses
 
@@ -90,11 +92,8 @@ final class RedisServer: Sendable {
     func follow(_ primary: RedisServer) async throws {
         guard let port = URLComponents(string: primary.url)?.port else { return }
         _ = try await send(RedisCommand("REPLICAOF", "127.0.0.1", .integer(port)))
-        var isThere = false
-        while !isThere {
-            let info = try await send(RedisCommand("INFO", "replication")).string ?? ""
-            isThere = info.contains("master_link_status:up")
-            if !isThere { try await Task.sleep(for: .milliseconds(20)) }
+        try await lookAgain {
+            try await self.send(RedisCommand("INFO", "replication")).string?.contains("master_link_status:up") == true
         }
     }
 
@@ -106,6 +105,6 @@ final class RedisServer: Sendable {
         guard let port = URLComponents(string: primary.url)?.port else { return }
         await primary.kill()
         _ = try? await send(RedisCommand("CONFIG", "SET", "port", .integer(port)))
-        while (try? await primary.send(RedisCommand("PING"))) == nil { try await Task.sleep(for: .milliseconds(20)) }
+        try await lookAgain { await primary.answers }
     }
 }

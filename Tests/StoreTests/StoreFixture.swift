@@ -162,10 +162,7 @@ final class StoreFixture: Sendable {
         }
     }
 
-    /// Looks again until it is so; the test's time limit is the deadline.
-    func eventually(_ isSo: () async throws -> Bool) async throws {
-        while try await !isSo() { try await Task.sleep(for: .milliseconds(20)) }
-    }
+    func eventually(_ isSo: () async throws -> Bool) async throws { try await lookAgain(until: isSo) }
 
     func events(of session: String) async throws -> [Event] {
         try await client.load(tenant: tenant, session: session).events.map { try Event(stored: $0) }
@@ -238,4 +235,9 @@ extension OwnedSession {
                 }), position: .zero, leg: 1
         ).sequence
     }
+}
+
+/// Looks again until it is so; the test's time limit is the deadline.
+func lookAgain(until isSo: () async throws -> Bool) async throws {
+    while try await !isSo() { try await Task.sleep(for: .milliseconds(20)) }
 }

@@ -33,10 +33,7 @@ package enum BuiltInTool: String, Sendable, CaseIterable {
 
     /// The tool that hands the conversation to one of these agents, each with when to do that.
     package static func handOff(to agents: [String: String]) -> ToolConfiguration {
-        let names = agents.keys.sorted()
-        let list = names.map { "'\($0)': \(agents[$0] ?? "")" }.joined(separator: "; ")
-        // Names of agents are letters, digits and dashes: they need no escaping.
-        let choices = names.map { "\"\($0)\"" }.joined(separator: ",")
+        let (list, choices) = choice(agents)
         return ToolConfiguration(
             name: BuiltInTool.handOff.rawValue, implementation: .builtIn,
             description: "Hands the caller to a colleague, after what you say with it has been spoken. Colleagues: \(list)",
@@ -48,9 +45,7 @@ package enum BuiltInTool: String, Sendable, CaseIterable {
 
     /// The tool that transfers the caller to one of these targets. The model never sees, and never invents, where they are.
     package static func transfer(to targets: [String: TransferTarget]) -> ToolConfiguration {
-        let names = targets.keys.sorted()
-        let list = names.map { "'\($0)': \(targets[$0]?.occasion ?? "")" }.joined(separator: "; ")
-        let choices = names.map { "\"\($0)\"" }.joined(separator: ",")
+        let (list, choices) = choice(targets.mapValues(\.occasion))
         return ToolConfiguration(
             name: BuiltInTool.transfer.rawValue, implementation: .builtIn,
             description: """
@@ -59,6 +54,14 @@ package enum BuiltInTool: String, Sendable, CaseIterable {
                 """,
             parametersSchema: #"{"type":"object","properties":{"target":{"type":"string","enum":[\#(choices)]}},"required":["target"]}"#,
             idempotent: false, sideEffects: true, timeoutMilliseconds: 10_000)
+    }
+
+    /// What a model chooses from, by name: for the description with the occasions, and as the members of an `enum`.
+    private static func choice(_ occasions: [String: String]) -> (list: String, members: String) {
+        let sorted = occasions.sorted { $0.key < $1.key }
+        let list = sorted.map { "'\($0.key)': \($0.value)" }.joined(separator: "; ")
+        // Names in agent files are letters, digits and dashes: they need no escaping.
+        return (list, sorted.map { "\"\($0.key)\"" }.joined(separator: ","))
     }
 
     private static let recordLeadSchema = """

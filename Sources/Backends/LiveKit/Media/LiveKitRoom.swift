@@ -214,7 +214,6 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         link = nil
         stopAudio()
         words.restart()
-        words.track = ""
         // A track is published once. The session stands still, because nobody takes what it plays.
         if life == .joined { track = try? AgentTrack(library: connection.library, on: eventLoop, name: "agent") }
         life = .joining

@@ -37,7 +37,7 @@ final class RoomLink {
 
     /// Of the signal connection. What comes after it the library gives up after 15 s.
     private static let connectTimeout: UInt64 = 5_000
-    /// The library tries three times for as long, and gives up by itself.
+    /// Longer than both together.
     private static let connectPatience = TimeAmount.seconds(30)
     /// From the end of the track to leaving: the library negotiates that end first. A room that is left before is freed late, with its threads.
     private static let settling = TimeAmount.seconds(1)

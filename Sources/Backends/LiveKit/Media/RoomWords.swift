@@ -11,6 +11,8 @@ final class RoomWords {
     /// Of the agent.
     private let identity: String
     private var outbox: Outbox
+    /// Messages that were dropped by outboxes of earlier joins.
+    private var droppedBefore = 0
     private var transcription = Transcription(prefix: String(UInt32.random(in: .min ... .max), radix: 36))
     private var state = AgentState.initializing
     /// The agent's published track.
@@ -79,10 +81,11 @@ final class RoomWords {
         }
     }
 
-    /// The room is joined again: what was not sent is not sent any more.
+    /// The room is joined again: what was not sent is not sent any more, and the agent has no track there yet.
     func restart() {
-        outbox.close()
+        droppedBefore = close()
         outbox = Outbox(library: library, on: eventLoop, logger: logger)
+        track = ""
     }
 
     /// Calls back when everything has been sent, at once where nothing waits.
@@ -93,6 +96,6 @@ final class RoomWords {
     /// - Returns: how many messages were dropped before
     func close() -> Int {
         outbox.close()
-        return outbox.dropped
+        return droppedBefore + outbox.dropped
     }
 }

@@ -15,7 +15,7 @@ final class RoomCallers: Sendable {
         }
         let callers = try RoomCallers(python, [script, "--url", url, "--frame", "\(frame)"])
         guard await callers.wait(for: .ready, of: -1, after: 0, seconds: 30) != nil else {
-            callers.stop()
+            await callers.stop()
             throw CommandError(
                 "'\(python)' does not run LiveKit's client; it needs the packages livekit and numpy, see Tests/python/requirements.txt")
         }
@@ -36,10 +36,10 @@ final class RoomCallers: Sendable {
         Thread { [self] in self.read(reader) }.start()
     }
 
-    /// Ends all calls and the process.
-    func stop() {
+    /// Ends all calls and the process, which has five seconds to leave its rooms.
+    func stop() async {
         try? input.close()
-        for _ in 0..<100 where process.isRunning { usleep(50_000) }
+        for _ in 0..<100 where process.isRunning { try? await Task.sleep(for: .milliseconds(50)) }
         if process.isRunning { process.terminate() }
     }
 

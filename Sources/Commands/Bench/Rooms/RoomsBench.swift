@@ -62,7 +62,7 @@ final class RoomsBench: Sendable {
     }
 
     func stop() async {
-        callers.stop()
+        await callers.stop()
         await cluster.stop(logs: options.logs)
         await simulator.stop()
         await server.stop()
