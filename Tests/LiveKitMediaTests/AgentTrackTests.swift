@@ -1,4 +1,3 @@
-import NIOEmbedded
 import Testing
 
 @testable import LiveKitMedia
@@ -8,7 +7,7 @@ extension ClientLibraryTests {
         private static let millisecond: Int64 = 1_000_000
 
         private func track(playing samples: Int, isHeard: Bool = true) throws -> AgentTrack {
-            let track = try AgentTrack(library: try Client.library(), on: NIOAsyncTestingEventLoop(), name: "agent")
+            let track = try AgentTrack(library: try Client.library(), name: "agent")
             track.isHeard = isHeard
             track.play([Int16](repeating: 1, count: samples).span)
             return track

@@ -126,10 +126,9 @@ extension ClientLibraryTests {
 
         @Test func tracksThatAreDroppedLeaveNothing() async throws {
             let library = try Client.library()
-            let loop = NIOAsyncTestingEventLoop()
             let (handles, routes) = (LiveKitHandle.count, library.openRoutes)
             for round in 0..<300 {
-                let track = try AgentTrack(library: library, on: loop, name: "track \(round)")
+                let track = try AgentTrack(library: library, name: "track \(round)")
                 #expect(LiveKitHandle.count == handles + 2)
                 track.tick(0)
             }

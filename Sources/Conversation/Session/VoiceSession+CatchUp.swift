@@ -26,6 +26,7 @@ extension VoiceSession {
         catchUp?.isReplaying = false
         guard catchUp?.heldEnd != nil else { return endCatchUp() }
         catchUp?.until = clock + CatchUp.patience + (now - recognitionOrigin).samples * 62_500 / 5
+        sendSilence()
         recognition?.finalize()
     }
 

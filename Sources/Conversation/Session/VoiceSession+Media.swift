@@ -49,7 +49,7 @@ extension VoiceSession {
     /// One stretch of session time: what was said in it goes to the VAD, the recogniser and the turn model's memory.
     private func advance(_ segment: SessionTimeline.Segment, _ samples: Span<Int16>) {
         guard isLive else { return }
-        if segment.audience != .turnTaking { recognition?.send(samples) }
+        if segment.audience != .turnTaking { transcribe(samples) }
         guard segment.audience != .transcription else { return }
         now = segment.end
         recent.append(samples, at: segment.position)
@@ -61,12 +61,28 @@ extension VoiceSession {
         }
     }
 
+    private func transcribe(_ samples: Span<Int16>) {
+        guard let recognition else { return }
+        // Without speech detection, and while a replay is caught up with, nobody knows what is silence.
+        if detector == nil || catchUp != nil, silence.since != nil { silence.since = now }
+        silence.pass(samples, at: now) { recognition.send($0) }
+    }
+
+    /// The recogniser gets all that the session has.
+    func sendSilence() {
+        guard let recognition else { return }
+        silence.flush { recognition.send($0) }
+    }
+
     private func heardBy(_ event: VoiceActivityEvent) {
         switch event {
         case .speechStarted(let start):
+            silence.since = nil
+            sendSilence()
             catchUp?.heldEnd = nil
             handle(.speechStarted(start: start))
         case .speechEnded(let end):
+            silence.since = end
             if catchUp?.isReplaying == true { catchUp?.heldEnd = end } else { handle(.speechEnded(end: end)) }
         case .window: break
         }

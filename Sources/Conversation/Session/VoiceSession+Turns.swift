@@ -28,7 +28,9 @@ extension VoiceSession {
         case .setTimer(let timer, let due): timers[timer] = due
         case .cancelTimer(let timer): timers[timer] = nil
         case .requestVerdict(let id, let since, let deadline): askTurnModel(id, since: since, deadline: deadline)
-        case .finalizeTranscript: recognition?.finalize()
+        case .finalizeTranscript:
+            sendSilence()
+            recognition?.finalize()
         case .userStartedSpeaking:
             idlePrompts = 0
             port.notify(.userStartedSpeaking)
@@ -152,6 +154,7 @@ extension VoiceSession {
         let request = RecognitionRequest(
             session: identity.session, language: agent.language, keyterms: agent.pipeline.keyterms, hint: expectedAnswer)
         recognitionOrigin = timeline.transcribedPosition
+        silence.forget()
         recognition = providers.speechToText.open(request, on: eventLoop) { [weak self] event in
             self?.assumeIsolated { $0.recognised(event) }
         }

@@ -62,6 +62,7 @@ package actor VoiceSession {
     var recent = RecentAudio()
     var detector: VoiceActivityDetector?
     var recognition: (any RecognitionStream)?
+    var silence: CallerSilence
     var recognitionUsage = 0.0
     /// Failures of the recogniser since it last worked; while it is above 0 the agent is deaf.
     var recognitionFailures = 0
@@ -127,6 +128,7 @@ package actor VoiceSession {
         self.nextReply = state.lastReply + 1
         self.timeline = SessionTimeline(startingAt: state.position)
         self.now = state.position
+        self.silence = CallerSilence(since: state.position)
         self.turns = TurnTaking(settings: agent.turnSettings, language: agent.language)
         self.playout = Self.makePlayout(port)
         self.maxDurationAt = SessionTime.milliseconds(Int64(agent.limits.maxDurationSeconds) * 1_000)

@@ -1,5 +1,4 @@
 import Audio
-import NIOCore
 import SwiftProtobuf
 import Synchronization
 
@@ -19,13 +18,14 @@ final class AgentTrack {
     private static let frameNanoseconds: Int64 = 10_000_000
 
     private let library: LiveKitLibrary
-    private let eventLoop: any EventLoop
     let source: LiveKitHandle
     let track: LiveKitHandle
     private var waiting: [Int16] = []
     private var start = 0
     private let silence = [Int16](repeating: 0, count: frameSamples)
-    private let onTheWay = Counter()
+    private let onTheWay: Counter
+    private let number: UInt64
+    private var request: CaptureRequest
     /// When the next frame is due, monotonic nanoseconds; nil before the first.
     private var due: Int64?
     /// Speech goes out; until then silence does, because nobody hears the track yet.
@@ -35,9 +35,8 @@ final class AgentTrack {
         let frames = Atomic(0)
     }
 
-    init(library: LiveKitLibrary, on eventLoop: any EventLoop, name: String) throws(LiveKitError) {
+    init(library: LiveKitLibrary, name: String) throws(LiveKitError) {
         self.library = library
-        self.eventLoop = eventLoop
         let source = try library.request(
             .newAudioSource(
                 .with {
@@ -62,7 +61,13 @@ final class AgentTrack {
                 })
         ).createAudioTrack.track
         self.track = LiveKitHandle(track.handle)
+        let onTheWay = Counter()
+        self.onTheWay = onTheWay
+        number = library.listen(toCaptures: { onTheWay.frames.subtract(1, ordering: .relaxed) })
+        request = CaptureRequest(source: id, number: number)
     }
+
+    deinit { library.forget(captures: number) }
 
     /// Samples that were played and have not gone out.
     var waitingSamples: Int { waiting.count - start }
@@ -108,30 +113,11 @@ final class AgentTrack {
 
     private func send(_ samples: [Int16], from first: Int) {
         onTheWay.frames.add(1, ordering: .relaxed)
-        let counter = onTheWay
-        let id = source.id
         unsafe samples.withUnsafeBufferPointer { buffer in
             guard let base = buffer.baseAddress else { return }
-            let address = unsafe UInt64(UInt(bitPattern: base + first))
-            do {
-                try library.call(on: eventLoop) { number in
-                    .captureAudioFrame(
-                        .with {
-                            $0.sourceHandle = id
-                            $0.requestAsyncID = number
-                            $0.buffer = .with {
-                                $0.dataPtr = address
-                                $0.numChannels = 1
-                                $0.sampleRate = Self.sampleRate
-                                $0.samplesPerChannel = UInt32(Self.frameSamples)
-                            }
-                        })
-                } _: { _ in
-                    counter.frames.subtract(1, ordering: .relaxed)
-                }
-            } catch {
-                counter.frames.subtract(1, ordering: .relaxed)
-            }
+            // The library copies the samples before it returns.
+            unsafe request.point(to: UInt64(UInt(bitPattern: base + first)))
+            if !library.capture(request) { onTheWay.frames.subtract(1, ordering: .relaxed) }
         }
     }
 }

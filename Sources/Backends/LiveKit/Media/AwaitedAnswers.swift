@@ -22,9 +22,15 @@ struct AwaitedAnswers {
 
     /// Answers the request's number, never 0, and whether its event loop must begin to look for late ones.
     mutating func add(on eventLoop: any EventLoop, within patience: TimeAmount, _ done: @escaping Answer) -> (number: UInt64, looks: Bool) {
+        let number = number()
+        requests[number] = Request(done: done, patience: patience, deadline: eventLoop.now + patience, eventLoop: eventLoop)
+        return (number, looking.updateValue(eventLoop, forKey: ObjectIdentifier(eventLoop)) == nil)
+    }
+
+    /// A number that no other request has, never 0.
+    mutating func number() -> UInt64 {
         lastNumber += 1
-        requests[lastNumber] = Request(done: done, patience: patience, deadline: eventLoop.now + patience, eventLoop: eventLoop)
-        return (lastNumber, looking.updateValue(eventLoop, forKey: ObjectIdentifier(eventLoop)) == nil)
+        return lastNumber
     }
 
     /// The request is answered, or was not made; nil where nobody waits for it.

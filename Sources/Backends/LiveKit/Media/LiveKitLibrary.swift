@@ -23,6 +23,8 @@ package final class LiveKitLibrary: Sendable {
         var listeners: [UInt64: Listener] = [:]
         /// Their pointers are good for the call only.
         var audio: [UInt64: AudioListener] = unsafe [:]
+        /// By the number under which a track's frames are captured.
+        var captures: [UInt64: @Sendable () -> Void] = [:]
         var problem: String?
         var onBreak: [@Sendable (String) -> Void] = []
     }
@@ -66,6 +68,7 @@ package final class LiveKitLibrary: Sendable {
             routes.answers.removeAll()
             routes.listeners = [:]
             unsafe routes.audio = [:]
+            routes.captures = [:]
         }
         livekit_close()
     }
@@ -81,7 +84,7 @@ package final class LiveKitLibrary: Sendable {
     /// Handles that are held now.
     package static var liveHandles: Int { LiveKitHandle.count }
     /// Listeners and requests that are waited for now.
-    package var openRoutes: Int { routes.withLock { unsafe $0.answers.count + $0.listeners.count + $0.audio.count } }
+    package var openRoutes: Int { routes.withLock { unsafe $0.answers.count + $0.listeners.count + $0.audio.count + $0.captures.count } }
 
     // MARK: Requests
 
@@ -104,6 +107,15 @@ package final class LiveKitLibrary: Sendable {
         } catch {
             throw LiveKitError(.request, "the client library's answer is not understood: \(error)")
         }
+    }
+
+    /// Gives the library a frame of audio; what came of it goes to `listen(toCaptures:)`. False: there is no such source, or the library is broken.
+    func capture(_ request: CaptureRequest) -> Bool {
+        guard problem == nil else { return false }
+        var response: UnsafePointer<UInt8>?
+        var count = 0
+        let handle = unsafe livekit_request(request.bytes, request.bytes.count, &response, &count)
+        return handle != 0 && livekit_drop_handle(handle)
     }
 
     /// How long most requests may take.
@@ -149,10 +161,25 @@ package final class LiveKitLibrary: Sendable {
         }
     }
 
+    /// Returns the number under which frames are to be captured; `listener` is called for each that was taken or refused.
+    func listen(toCaptures listener: @escaping @Sendable () -> Void) -> UInt64 {
+        routes.withLock { routes in
+            let number = routes.answers.number()
+            routes.captures[number] = listener
+            return number
+        }
+    }
+    func forget(captures number: UInt64) { routes.withLock { $0.captures[number] = nil } }
+
     // MARK: Events
 
     fileprivate static func received(_ bytes: UnsafeRawBufferPointer) {
         guard let library = opened.withLock({ $0 }) else { return }
+        switch unsafe FrequentEvent(Span(_unsafeBytes: bytes)) {
+        case .frame(let frame): return library.pass(frame)
+        case .captured(let number): if library.captured(number) { return }
+        case nil: break
+        }
         do {
             library.pass(try FfiEvent(serializedBytes: unsafe Array(bytes)))
         } catch {
@@ -162,7 +189,6 @@ package final class LiveKitLibrary: Sendable {
 
     private func pass(_ event: sending FfiEvent) {
         switch event.message {
-        case .audioStreamEvent(let audio): pass(audio)
         case .roomEvent(let room): tell(room.roomHandle, event)
         case .byteStreamReaderEvent(let reader): tell(reader.readerHandle, event)
         case .rpcMethodInvocation(let call): tell(call.localParticipantHandle, event)
@@ -173,15 +199,20 @@ package final class LiveKitLibrary: Sendable {
         }
     }
 
-    private func pass(_ audio: FfiAudioStreamEvent) {
-        guard case .frameReceived(let received) = audio.message else { return }
+    private func pass(_ frame: FrequentEvent.Frame) {
         // The samples belong to the handle.
-        let handle = LiveKitHandle(received.frame.handle)
-        let listener = unsafe routes.withLock { unsafe $0.audio[audio.streamHandle] }
-        let info = received.frame.info
-        guard let listener = unsafe listener, let start = unsafe UnsafePointer<Int16>(bitPattern: UInt(info.dataPtr)) else { return }
-        let samples = unsafe UnsafeBufferPointer(start: start, count: Int(info.numChannels * info.samplesPerChannel))
-        withExtendedLifetime(handle) { unsafe listener(samples, Int(info.sampleRate), Int(info.numChannels)) }
+        let handle = LiveKitHandle(frame.handle)
+        let listener = unsafe routes.withLock { unsafe $0.audio[frame.stream] }
+        guard let listener = unsafe listener, let start = unsafe UnsafePointer<Int16>(bitPattern: UInt(frame.address)) else { return }
+        let samples = unsafe UnsafeBufferPointer(start: start, count: Int(frame.channels * frame.samplesPerChannel))
+        withExtendedLifetime(handle) { unsafe listener(samples, Int(frame.sampleRate), Int(frame.channels)) }
+    }
+
+    /// False where nobody listens under this number.
+    private func captured(_ number: UInt64) -> Bool {
+        guard let listener = routes.withLock({ $0.captures[number] }) else { return false }
+        listener()
+        return true
     }
 
     private func tell(_ handle: UInt64, _ event: sending FfiEvent) {

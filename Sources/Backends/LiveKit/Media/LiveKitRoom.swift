@@ -82,7 +82,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         connection.figures.joined()
         joinedAt = eventLoop.now
         do {
-            if track == nil { track = try AgentTrack(library: connection.library, on: eventLoop, name: "agent") }
+            if track == nil { track = try AgentTrack(library: connection.library, name: "agent") }
             let token = try connection.token(record, words.attributes)
             let link = RoomLink(library: connection.library, on: eventLoop, logger: logger) { [weak self] in self?.received($0) }
             self.link = link
@@ -215,7 +215,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         stopAudio()
         words.restart()
         // A track is published once. The session stands still, because nobody takes what it plays.
-        if life == .joined { track = try? AgentTrack(library: connection.library, on: eventLoop, name: "agent") }
+        if life == .joined { track = try? AgentTrack(library: connection.library, name: "agent") }
         life = .joining
         people = RoomPeople(follow: people.follow)
         let bound = NIOLoopBound(self, eventLoop: eventLoop)

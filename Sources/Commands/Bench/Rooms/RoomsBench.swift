@@ -123,7 +123,8 @@ final class RoomsBench: Sendable {
             "PARLEY_LOG_LEVEL": options.logLevel, "PARLEY_BACKENDS": "pipecat,rtvi,livekit", "LIVEKIT_URL": server.url,
             "LIVEKIT_API_KEY": server.key, "LIVEKIT_API_SECRET": server.secret.revealed,
         ]) { $1 }
-        cluster.serviceEnvironment["media-worker"] = ["PARLEY_WORKER_CAPACITY": "10000"]
+        // An event loop a core, as in a container of one core: NIO asks the container, and not which cores the process may use.
+        cluster.serviceEnvironment["media-worker"] = ["PARLEY_WORKER_CAPACITY": "10000", "NIO_SINGLETON_GROUP_LOOP_COUNT": "1"]
         cluster.cores = ["": options.otherCore, "media-worker": options.workerCore]
         return cluster
     }
