@@ -13,45 +13,45 @@ extension ClientLibraryTests {
             return track
         }
 
-        @Test func sendsTenMillisecondsEveryTenMilliseconds() throws {
+        @Test func sendsTwentyMillisecondsEveryTwentyMilliseconds() throws {
             let track = try track(playing: 1_600)
             track.tick(0)
-            #expect(track.waitingSamples == 1_440)
-            track.tick(9 * Self.millisecond)
-            #expect(track.waitingSamples == 1_440)
-            track.tick(10 * Self.millisecond)
             #expect(track.waitingSamples == 1_280)
-            // A tick that is late sends what is due, and the next one is not late for it.
-            track.tick(35 * Self.millisecond)
+            track.tick(19 * Self.millisecond)
+            #expect(track.waitingSamples == 1_280)
+            track.tick(20 * Self.millisecond)
             #expect(track.waitingSamples == 960)
-            track.tick(40 * Self.millisecond)
-            #expect(track.waitingSamples == 800)
+            // A tick that is late sends what is due, and the next one is not late for it.
+            track.tick(70 * Self.millisecond)
+            #expect(track.waitingSamples == 320)
+            track.tick(80 * Self.millisecond)
+            #expect(track.waitingSamples == 0)
         }
 
-        @Test func makesUpForAFewFramesOfAStandstillOnly() throws {
+        @Test func makesUpForAFewPacketsOfAStandstillOnly() throws {
             let track = try track(playing: 16_000)
             track.tick(0)
             track.tick(900 * Self.millisecond)
-            #expect(track.waitingSamples == 16_000 - 160 - 6 * 160)
-            track.tick(910 * Self.millisecond)
-            #expect(track.waitingSamples == 16_000 - 160 - 7 * 160)
+            #expect(track.waitingSamples == 16_000 - 320 - 4 * 320)
+            track.tick(920 * Self.millisecond)
+            #expect(track.waitingSamples == 16_000 - 320 - 5 * 320)
         }
 
         @Test func waitsUntilSomebodyHearsIt() throws {
-            let track = try track(playing: 320, isHeard: false)
+            let track = try track(playing: 640, isHeard: false)
             track.tick(0)
-            #expect(track.waitingSamples == 320)
+            #expect(track.waitingSamples == 640)
             track.isHeard = true
-            track.tick(10 * Self.millisecond)
-            #expect(track.waitingSamples == 160)
+            track.tick(20 * Self.millisecond)
+            #expect(track.waitingSamples == 320)
         }
 
         @Test func theEndOfAReplyIsFilledUpAndNothingIsLeftOver() throws {
-            let track = try track(playing: 200)
+            let track = try track(playing: 500)
             track.tick(0)
-            track.tick(10 * Self.millisecond)
-            #expect(track.waitingSamples == 0)
             track.tick(20 * Self.millisecond)
+            #expect(track.waitingSamples == 0)
+            track.tick(40 * Self.millisecond)
             #expect(track.waitingSamples == 0)
         }
 
@@ -66,13 +66,13 @@ extension ClientLibraryTests {
 
         @Test func aLongReplyThatNeverRunsDryIsCountedRight() throws {
             let track = try track(playing: 1_600)
-            for frame in 0..<400 {
+            for packet in 0..<400 {
                 // Confirmations come from other threads: however many are missing, what is played is what waits or has gone out.
                 let before = track.waitingSamples
-                track.play([Int16](repeating: 3, count: 160).span)
-                #expect(track.waitingSamples == before + 160)
-                track.tick(Int64(frame) * 10 * Self.millisecond)
-                #expect((0...6).contains { track.waitingSamples == before + 160 - $0 * 160 })
+                track.play([Int16](repeating: 3, count: 320).span)
+                #expect(track.waitingSamples == before + 320)
+                track.tick(Int64(packet) * 20 * Self.millisecond)
+                #expect((0...4).contains { track.waitingSamples == before + 320 - $0 * 320 })
             }
         }
     }

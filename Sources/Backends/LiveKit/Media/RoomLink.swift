@@ -137,6 +137,7 @@ final class RoomLink {
                     $0.requestAsyncID = number
                     $0.options = .with {
                         $0.source = Self.microphone
+                        $0.audioEncoding = .with { $0.maxBitrate = AgentTrack.bitrate }
                         $0.dtx = true
                         $0.red = false
                     }

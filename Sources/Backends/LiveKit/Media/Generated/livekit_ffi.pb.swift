@@ -1652,10 +1652,40 @@ package nonisolated struct FfiPublishTrackRequest: Sendable {
   fileprivate var _requestAsyncID: UInt64? = nil
 }
 
+package nonisolated struct FfiAudioEncoding: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var maxBitrate: UInt64 {
+    get {_maxBitrate ?? 0}
+    set {_maxBitrate = newValue}
+  }
+  /// Returns true if `maxBitrate` has been explicitly set.
+  package var hasMaxBitrate: Bool {self._maxBitrate != nil}
+  /// Clears the value of `maxBitrate`. Subsequent reads from it will return its default value.
+  package mutating func clearMaxBitrate() {self._maxBitrate = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _maxBitrate: UInt64? = nil
+}
+
 package nonisolated struct FfiTrackPublishOptions: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
+
+  package var audioEncoding: FfiAudioEncoding {
+    get {_audioEncoding ?? FfiAudioEncoding()}
+    set {_audioEncoding = newValue}
+  }
+  /// Returns true if `audioEncoding` has been explicitly set.
+  package var hasAudioEncoding: Bool {self._audioEncoding != nil}
+  /// Clears the value of `audioEncoding`. Subsequent reads from it will return its default value.
+  package mutating func clearAudioEncoding() {self._audioEncoding = nil}
 
   package var dtx: Bool {
     get {_dtx ?? false}
@@ -1688,6 +1718,7 @@ package nonisolated struct FfiTrackPublishOptions: Sendable {
 
   package init() {}
 
+  fileprivate var _audioEncoding: FfiAudioEncoding? = nil
   fileprivate var _dtx: Bool? = nil
   fileprivate var _red: Bool? = nil
   fileprivate var _source: UInt32? = nil
@@ -6080,9 +6111,9 @@ nonisolated extension FfiPublishTrackRequest: SwiftProtobuf.Message, SwiftProtob
   }
 }
 
-nonisolated extension FfiTrackPublishOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".TrackPublishOptions"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{4}dtx\0\u{1}red\0\u{2}\u{2}source\0")
+nonisolated extension FfiAudioEncoding: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AudioEncoding"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}max_bitrate\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -6090,6 +6121,41 @@ nonisolated extension FfiTrackPublishOptions: SwiftProtobuf.Message, SwiftProtob
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self._maxBitrate) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._maxBitrate {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: FfiAudioEncoding, rhs: FfiAudioEncoding) -> Bool {
+    if lhs._maxBitrate != rhs._maxBitrate {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension FfiTrackPublishOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".TrackPublishOptions"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{2}audio_encoding\0\u{2}\u{2}dtx\0\u{1}red\0\u{2}\u{2}source\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._audioEncoding) }()
       case 4: try { try decoder.decodeSingularBoolField(value: &self._dtx) }()
       case 5: try { try decoder.decodeSingularBoolField(value: &self._red) }()
       case 7: try { try decoder.decodeSingularUInt32Field(value: &self._source) }()
@@ -6103,6 +6169,9 @@ nonisolated extension FfiTrackPublishOptions: SwiftProtobuf.Message, SwiftProtob
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._audioEncoding {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
     try { if let v = self._dtx {
       try visitor.visitSingularBoolField(value: v, fieldNumber: 4)
     } }()
@@ -6116,6 +6185,7 @@ nonisolated extension FfiTrackPublishOptions: SwiftProtobuf.Message, SwiftProtob
   }
 
   package static func ==(lhs: FfiTrackPublishOptions, rhs: FfiTrackPublishOptions) -> Bool {
+    if lhs._audioEncoding != rhs._audioEncoding {return false}
     if lhs._dtx != rhs._dtx {return false}
     if lhs._red != rhs._red {return false}
     if lhs._source != rhs._source {return false}
