@@ -1070,6 +1070,8 @@ package nonisolated struct FfiTrackPublicationInfo: Sendable {
   /// Clears the value of `source`. Subsequent reads from it will return its default value.
   package mutating func clearSource() {self._source = nil}
 
+  package var audioFeatures: [UInt32] = []
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -5174,7 +5176,7 @@ nonisolated extension FfiOwnedTrackPublication: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension FfiTrackPublicationInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".TrackPublicationInfo"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sid\0\u{2}\u{2}kind\0\u{1}source\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sid\0\u{2}\u{2}kind\0\u{1}source\0\u{4}\u{8}audio_features\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5185,6 +5187,7 @@ nonisolated extension FfiTrackPublicationInfo: SwiftProtobuf.Message, SwiftProto
       case 1: try { try decoder.decodeSingularStringField(value: &self._sid) }()
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self._kind) }()
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self._source) }()
+      case 12: try { try decoder.decodeRepeatedUInt32Field(value: &self.audioFeatures) }()
       default: break
       }
     }
@@ -5204,6 +5207,9 @@ nonisolated extension FfiTrackPublicationInfo: SwiftProtobuf.Message, SwiftProto
     try { if let v = self._source {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 4)
     } }()
+    if !self.audioFeatures.isEmpty {
+      try visitor.visitRepeatedUInt32Field(value: self.audioFeatures, fieldNumber: 12)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -5211,6 +5217,7 @@ nonisolated extension FfiTrackPublicationInfo: SwiftProtobuf.Message, SwiftProto
     if lhs._sid != rhs._sid {return false}
     if lhs._kind != rhs._kind {return false}
     if lhs._source != rhs._source {return false}
+    if lhs.audioFeatures != rhs.audioFeatures {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
