@@ -14,6 +14,8 @@ final class RoomWords {
     /// Messages that were dropped by outboxes of earlier joins.
     private var droppedBefore = 0
     private var transcription = Transcription(prefix: String(UInt32.random(in: .min ... .max), radix: 36))
+    /// What was told of the reply that is being spoken.
+    private var told = ""
     private var state = AgentState.initializing
     /// The agent's published track.
     var track = ""
@@ -67,17 +69,31 @@ final class RoomWords {
             outbox.send(replacing: isFinal ? nil : segment) { number in
                 TextStreams.whole(text, attributes, from: caller.identity, by: participant, number)
             }
+            caption(segment, text, isFinal: isFinal, of: caller.identity, track: caller.microphone ?? "", by: participant)
         case .agentText(let segment, let text):
             let attributes = TextStreams.attributes(segment: segment, track: track, isFinal: true)
             outbox.send(replacing: segment) { TextStreams.whole(text, attributes, from: identity, by: participant, $0) }
+            caption(segment, text, isFinal: true, of: identity, track: track, by: participant)
         case .open(let segment):
             let attributes = TextStreams.attributes(segment: segment, track: track, isFinal: false)
+            told = ""
             outbox.send { TextStreams.header(segment, attributes, from: identity, by: participant, $0) }
         case .write(let segment, let index, let text):
+            told += text
             outbox.send { TextStreams.chunk(segment, index, text, from: identity, by: participant, $0) }
+            caption(segment, told, isFinal: false, of: identity, track: track, by: participant)
         case .close(let segment):
             let attributes = TextStreams.attributes(segment: segment, track: track, isFinal: true)
             outbox.send { TextStreams.trailer(segment, attributes, from: identity, by: participant, $0) }
+            caption(segment, told, isFinal: true, of: identity, track: track, by: participant)
+        }
+    }
+
+    /// The same for programs that know no streams, such as `useVoiceAssistant` of LiveKit's React components. A newer one that waits replaces
+    /// an older one.
+    private func caption(_ segment: String, _ text: String, isFinal: Bool, of speaker: String, track: String, by participant: UInt64) {
+        outbox.send(replacing: "caption \(segment)") { number in
+            TextStreams.caption(segment, text, isFinal: isFinal, of: speaker, track: track, by: participant, number)
         }
     }
 
