@@ -13,18 +13,21 @@ final class RoomWords {
     private var outbox: Outbox
     /// Messages that were dropped by outboxes of earlier joins.
     private var droppedBefore = 0
-    private var transcription = Transcription(prefix: String(UInt32.random(in: .min ... .max), radix: 36))
+    /// Streams of different owners of a session differ, while their segments are the same.
+    private let owner = String(UInt32.random(in: .min ... .max), radix: 36)
+    private var transcription: Transcription
     /// What was told of the reply that is being spoken.
     private var told = ""
     private var state = AgentState.initializing
     /// The agent's published track.
     var track = ""
 
-    init(library: LiveKitLibrary, on eventLoop: any EventLoop, logger: Logger, identity: String) {
+    init(library: LiveKitLibrary, on eventLoop: any EventLoop, logger: Logger, identity: String, session: String) {
         self.library = library
         self.eventLoop = eventLoop
         self.logger = logger
         self.identity = identity
+        self.transcription = Transcription(session: session, owner: owner)
         self.outbox = Outbox(library: library, on: eventLoop, logger: logger)
     }
 
@@ -61,7 +64,7 @@ final class RoomWords {
     }
 
     private func send(_ action: Transcription.Action, by participant: UInt64, caller: RoomPeople.Person?) {
-        let identity = identity
+        let (identity, owner) = (identity, owner)
         switch action {
         case .callerText(let segment, let text, let isFinal):
             guard let caller else { return }
@@ -77,14 +80,14 @@ final class RoomWords {
         case .open(let segment):
             let attributes = TextStreams.attributes(segment: segment, track: track, isFinal: false)
             told = ""
-            outbox.send { TextStreams.header(segment, attributes, from: identity, by: participant, $0) }
+            outbox.send { TextStreams.header("\(segment)_\(owner)", attributes, from: identity, by: participant, $0) }
         case .write(let segment, let index, let text):
             told += text
-            outbox.send { TextStreams.chunk(segment, index, text, from: identity, by: participant, $0) }
+            outbox.send { TextStreams.chunk("\(segment)_\(owner)", index, text, from: identity, by: participant, $0) }
             caption(segment, told, isFinal: false, of: identity, track: track, by: participant)
         case .close(let segment):
             let attributes = TextStreams.attributes(segment: segment, track: track, isFinal: true)
-            outbox.send { TextStreams.trailer(segment, attributes, from: identity, by: participant, $0) }
+            outbox.send { TextStreams.trailer("\(segment)_\(owner)", attributes, from: identity, by: participant, $0) }
             caption(segment, told, isFinal: true, of: identity, track: track, by: participant)
         }
     }
