@@ -59,11 +59,14 @@ extension ClusterTests {
             // More than two seconds, which is what a session takes of the caller at once while it is live.
             try await callers.join(room, "caller", ["before": (0..<3).map(bed.recording)])
             let session = try await bed.session("silent", room)
-            let log = try await SessionLogs.events(of: session, in: bed.cluster, when: "an answer") { !$0.heard.isEmpty }
-            #expect(log.turns.map(\.text).joined(separator: " ") == Testbed.lines[..<3].joined(separator: " "), "\(NormalLog(log))")
+            // Pauses may end turns; no word is missing.
+            func expectTurns(_ count: Int) async throws {
+                let said = Testbed.lines[..<count].joined(separator: " ")
+                _ = try await SessionLogs.events(of: session, in: bed.cluster, when: said) { $0.turns.map(\.text).joined(separator: " ") == said }
+            }
+            try await expectTurns(3)
             try callers.tell("say", "caller", ["wav": bed.recording(3)])
-            let next = try await SessionLogs.events(of: session, in: bed.cluster, when: "another answer") { $0.turns.last?.text == Testbed.lines[3] && $0.heard.last?.complete == true }
-            #expect(next.turns.count == log.turns.count + 1, "\(NormalLog(next))")
+            try await expectTurns(4)
         }
 
         /// The agent comes while the caller speaks: the beginning is in the recording, the rest comes as it is spoken.

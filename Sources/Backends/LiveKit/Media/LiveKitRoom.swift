@@ -73,7 +73,9 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         self.session = session
         self.expectsRecordings = !request.isTakeover
         self.people = RoomPeople(follow: record.participant.map { .participant($0) } ?? connection.follow)
-        self.words = RoomWords(library: connection.library, on: eventLoop, logger: request.logger, identity: record.identity, session: request.session)
+        self.words = RoomWords(
+            library: connection.library, on: eventLoop, logger: request.logger, identity: record.identity, session: request.session,
+            isTakeover: request.isTakeover)
     }
 
     // MARK: Joining

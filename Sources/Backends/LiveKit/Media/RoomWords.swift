@@ -18,15 +18,17 @@ final class RoomWords {
     private var transcription: Transcription
     /// What was told of the reply that is being spoken.
     private var told = ""
-    private var state = AgentState.initializing
+    private var state: AgentState
     /// The agent's published track.
     var track = ""
 
-    init(library: LiveKitLibrary, on eventLoop: any EventLoop, logger: Logger, identity: String, session: String) {
+    init(library: LiveKitLibrary, on eventLoop: any EventLoop, logger: Logger, identity: String, session: String, isTakeover: Bool) {
         self.library = library
         self.eventLoop = eventLoop
         self.logger = logger
         self.identity = identity
+        // People have seen the agent: one that seems to begin anew would be shown as not there yet.
+        self.state = isTakeover ? .listening : .initializing
         self.transcription = Transcription(session: session, owner: owner)
         self.outbox = Outbox(library: library, on: eventLoop, logger: logger)
     }
