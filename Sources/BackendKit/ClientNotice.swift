@@ -19,6 +19,8 @@ public enum ClientNotice: Sendable {
     /// So much of a sentence has been spoken, by whole words: in step with the audio, at most ten times a second and once more when the reply is
     /// stopped. `text` and `remaining` together are the sentence. Its end is told by `sentence` alone.
     case spoken(SentenceID, text: String, remaining: String)
+    /// The agent goes on with a reply that another process began; `spoken`: the sentences of it that are spoken already.
+    case replyResumed(ReplyNumber, spoken: String)
     case agentStartedSpeaking(ReplyNumber)
     case agentStoppedSpeaking(ReplyNumber)
     case interrupted(ReplyNumber)

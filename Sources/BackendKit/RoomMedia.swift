@@ -54,6 +54,10 @@ public struct RoomRequest: Sendable {
 public protocol RoomSession: AnyObject, Sendable {
     /// Audio of the caller: PCM16 little-endian of any rate and channel count. `arrival`: monotonic nanoseconds.
     func callerAudio(_ bytes: ByteBuffer, sampleRate: Int, channels: Int, arrival nanoseconds: Int64)
+    /// What the caller said while nobody could hear it, before what is live: it goes through as fast as it can. `keptAudioEnded` follows its last
+    /// piece at once.
+    func keptAudio(_ bytes: ByteBuffer, sampleRate: Int, channels: Int)
+    func keptAudioEnded()
     func receive(_ input: ClientInput)
     /// The caller's connection is lost and may come back; the agent stands still meanwhile.
     func callerAway(_ reason: String)

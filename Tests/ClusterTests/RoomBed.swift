@@ -106,7 +106,9 @@ struct RoomBed: Sendable {
     /// A room that nobody has used before.
     static func room() -> String { "test-\(UUID().uuidString.prefix(8).lowercased())" }
 
-    func callers(at server: RealLiveKitServer? = nil) throws -> RoomCallers { try RoomCallers(try server ?? livekit) }
+    func callers(_ program: RoomCallers.Program = .python, at server: RealLiveKitServer? = nil) throws -> RoomCallers {
+        try RoomCallers(try server ?? livekit, program)
+    }
 
     var api: LiveKitServerAPI { get throws { Self.api(try livekit.credentials) } }
 

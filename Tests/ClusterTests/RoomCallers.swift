@@ -4,9 +4,15 @@ import LiveKitSimulator
 import Synchronization
 import TestDatabases
 
-/// Callers in LiveKit rooms: LiveKit's own Python client, which does what it is told and tells what happens to it.
+/// Callers in LiveKit rooms: a client of LiveKit's own, which does what it is told and tells what happens to it.
 final class RoomCallers: Sendable {
-    /// One line of `Tests/python/livekit_caller.py`.
+    /// Which client; programs in `Tests/python`.
+    enum Program: String {
+        case python = "livekit_caller.py"
+        case browser = "browser_caller.py"
+    }
+
+    /// One line of such a program.
     struct Event: Decodable, Sendable {
         var event: String
         var name: String
@@ -31,13 +37,13 @@ final class RoomCallers: Sendable {
     private let heard: Mutex<(rest: Data, events: [Event])>
     private let log: URL
 
-    init(_ server: RealLiveKitServer) throws {
+    init(_ server: RealLiveKitServer, _ program: Program) throws {
         let (input, output) = (Pipe(), Pipe())
         log = FileManager.default.temporaryDirectory.appending(path: "parley-callers-\(UUID().uuidString).log")
         _ = FileManager.default.createFile(atPath: log.path, contents: nil)
         let process = Process()
         process.executableURL = URL(filePath: RoomBed.python ?? "")
-        process.arguments = [TestPostgres.repository + "/Tests/python/livekit_caller.py", "--url", server.url, "--key", server.key]
+        process.arguments = [TestPostgres.repository + "/Tests/python/\(program.rawValue)", "--url", server.url, "--key", server.key]
         process.environment = ProcessInfo.processInfo.environment.merging(["LIVEKIT_API_SECRET": server.secret.revealed]) { $1 }
         process.standardInput = input
         process.standardOutput = output

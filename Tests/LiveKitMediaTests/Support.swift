@@ -57,6 +57,8 @@ final class FakeSession: RoomSession, @unchecked Sendable {
     private func tell(_ event: String) { lock.withLock { told.append(event) } }
 
     func callerAudio(_ bytes: ByteBuffer, sampleRate: Int, channels: Int, arrival nanoseconds: Int64) { tell("audio") }
+    func keptAudio(_ bytes: ByteBuffer, sampleRate: Int, channels: Int) { tell("kept audio") }
+    func keptAudioEnded() { tell("end of kept audio") }
     func receive(_ input: ClientInput) { lock.withLock { taken.append(input) } }
     func callerAway(_ reason: String) { tell("away") }
     func callerBack() { tell("back") }

@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct TranscriptionTests {
     private func take(_ notices: ClientNotice...) -> [Transcription.Action] {
-        var transcription = Transcription(prefix: "x")
+        var transcription = Transcription(session: "x", owner: "o")
         return notices.flatMap { transcription.take($0) }
     }
 
@@ -27,6 +27,21 @@ import Testing
                 .open(segment: "SG_x_1"), .write(segment: "SG_x_1", index: 0, text: "Hello"), .write(segment: "SG_x_1", index: 1, text: " there."),
                 .write(segment: "SG_x_1", index: 2, text: " How"), .write(segment: "SG_x_1", index: 3, text: " are you?"), .close(segment: "SG_x_1"),
             ])
+    }
+
+    /// Programs replace what they had of a segment, so that it is told from its beginning.
+    @Test func aReplyThatAnotherOwnerBeganIsToldWhole() {
+        let actions = take(
+            .replyResumed(3, spoken: "Hello there. I am well."), spoken("How are", of: 2, reply: 3), sentence("How are you?", .completed, 2, reply: 3),
+            .agentStoppedSpeaking(3), spoken("Good.", reply: 4))
+        #expect(
+            actions == [
+                .open(segment: "SG_x_3"), .write(segment: "SG_x_3", index: 0, text: "Hello there. I am well."),
+                .write(segment: "SG_x_3", index: 1, text: " How are"), .write(segment: "SG_x_3", index: 2, text: " you?"), .close(segment: "SG_x_3"),
+                .open(segment: "SG_x_4"), .write(segment: "SG_x_4", index: 0, text: "Good."),
+            ])
+        #expect(take(.replyResumed(1, spoken: "One."), sentence("Two.", .textOnly, 1)) == [.agentText(segment: "SG_x_1", text: "One. Two.")])
+        #expect(take(.replyResumed(1, spoken: ""), spoken("One.")).first == .open(segment: "SG_x_1"))
     }
 
     @Test func anInterruptedReplyEndsWithWhatWasSaid() {
@@ -60,8 +75,8 @@ import Testing
             .userTranscript(text: "book a table", final: true, at: .zero), .userTranscript(text: "book", final: false, at: .zero))
         #expect(
             actions == [
-                .callerText(segment: "SG_x_u1", text: "book", isFinal: false), .callerText(segment: "SG_x_u1", text: "book a table", isFinal: true),
-                .callerText(segment: "SG_x_u2", text: "book", isFinal: false),
+                .callerText(segment: "SG_x_o_u1", text: "book", isFinal: false), .callerText(segment: "SG_x_o_u1", text: "book a table", isFinal: true),
+                .callerText(segment: "SG_x_o_u2", text: "book", isFinal: false),
             ])
     }
 

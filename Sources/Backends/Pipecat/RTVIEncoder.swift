@@ -11,7 +11,7 @@ struct RTVIEncoder {
 
     func messages(for notice: ClientNotice) -> [RTVIMessage] {
         switch notice {
-        case .ready, .userTurn: []
+        case .ready, .userTurn, .replyResumed: []
         case .userStartedSpeaking: voice("user-started-speaking")
         case .userStoppedSpeaking: voice("user-stopped-speaking")
         case .userTranscript(let text, let final, _): transcript(text, final: final)

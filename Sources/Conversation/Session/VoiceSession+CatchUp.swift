@@ -1,5 +1,5 @@
 import Audio
-import NIOCore
+package import NIOCore
 
 /// Kept audio of the caller goes through the VAD at once, while the recogniser takes its time. Until it has caught up, timers of turn taking
 /// stand still and the end of speech is held back: silence would otherwise end turns whose words nobody knows yet.
@@ -20,6 +20,16 @@ struct CatchUp {
 }
 
 extension VoiceSession {
+    /// Audio that was kept while no session was there to hear it; `replayEnded` follows its last piece.
+    package func keptAudio(_ bytes: ByteBuffer, sampleRate: Int, channels: Int) {
+        guard isLive else { return }
+        var next = catchUp ?? CatchUp(until: 0)
+        next.isReplaying = true
+        next.until = clock + CatchUp.longestReplay
+        catchUp = next
+        callerAudio(bytes, sampleRate: sampleRate, channels: channels, arrival: clock, isReplay: true)
+    }
+
     /// All that was kept of the caller has been handled.
     package func replayEnded() {
         guard isLive, catchUp?.isReplaying == true else { return }

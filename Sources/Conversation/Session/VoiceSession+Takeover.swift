@@ -53,6 +53,7 @@ extension VoiceSession {
         log(point.event(of: number))
         heardBefore[number] = point.heard
         replies[number] = makeReply(known, from: point, repeating: repeating)
+        port.notify(.replyResumed(number, spoken: known.sentences.prefix(point.sentence).map(\.text).joined(separator: " ")))
         if !isTextOnly { playout.begin(number, position: point.position) }
         handle(.resumed(number, isHeard: point.hasBegun, interruptible: replies[number]?.interruptible ?? true))
         pump(number)

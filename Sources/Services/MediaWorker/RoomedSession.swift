@@ -114,6 +114,12 @@ final class RoomedSession: RoomSession, @unchecked Sendable {
         session?.assumeIsolated { $0.callerAudio(bytes, sampleRate: sampleRate, channels: channels, arrival: nanoseconds) }
     }
 
+    func keptAudio(_ bytes: ByteBuffer, sampleRate: Int, channels: Int) {
+        session?.assumeIsolated { $0.keptAudio(bytes, sampleRate: sampleRate, channels: channels) }
+    }
+
+    func keptAudioEnded() { session?.assumeIsolated { $0.replayEnded() } }
+
     func receive(_ input: ClientInput) { session?.assumeIsolated { $0.receive(input) } }
 
     func callerAway(_ reason: String) {

@@ -59,6 +59,7 @@ extension ClientNotice {
         case .agentThinking(let reply): "thinking \(reply)"
         case .agentText(let reply, let text): "text \(reply) '\(text)'"
         case .agentFinishedThinking(let reply): "finished thinking \(reply)"
+        case .replyResumed(let reply, let spoken): "resumed \(reply) '\(spoken)'"
         case .agentStartedSpeaking(let reply): "started speaking \(reply)"
         case .agentStoppedSpeaking(let reply): "stopped speaking \(reply)"
         case .interrupted(let reply): "interrupted \(reply)"

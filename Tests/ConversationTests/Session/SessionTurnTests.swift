@@ -197,6 +197,22 @@ import Testing
         }
     }
 
+    /// As live audio most of it would be too late, or too far ahead of the clock.
+    @Test func audioThatWasKeptForTheSessionIsHeardWhole() async throws {
+        try await SessionCall.run { call in
+            try await call.receive(.ready)
+            await call.advance(500)
+            let before = try await call.on { _ in call.ears.stream?.samples ?? 0 }
+            let second = ByteBuffer(bytes: [UInt8](repeating: 0, count: 32_000))
+            try await call.on { session in
+                for _ in 0..<8 { session.keptAudio(second, sampleRate: 16_000, channels: 1) }
+                session.replayEnded()
+            }
+            #expect(try await call.on { _ in call.ears.stream?.samples ?? 0 } - before >= 8 * 16_000)
+            #expect(try await call.on { $0.catchUp == nil })
+        }
+    }
+
     @Test func audioBeforeTheHandshakeBeginsTheCall() async throws {
         try await SessionCall.run { call in
             let frame = ByteBuffer(bytes: [UInt8](repeating: 0, count: 640))

@@ -48,6 +48,16 @@ import Testing
         }
     }
 
+    @Test func theClientIsToldWhatWasSpokenOfAReplyThatGoesOn() async throws {
+        try await takeOver(delivered: 2) { call in
+            try await answers(call)
+            try await call.answers("We sell tea. It is green and it comes from many countries of the world.")
+            await call.advance(2_500)
+        } _: { (call: SessionCall) async throws in
+            #expect(try await call.lines().contains("notice resumed 2 'We sell tea.'"))
+        }
+    }
+
     @Test func anUnfinishedReplyIsContinuedByTheModel() async throws {
         try await takeOver(delivered: 2) { call in
             try await answers(call)

@@ -8,6 +8,7 @@ extension FfiEvent {
         case .textStreamReaderReadAll(let answer): answer.asyncID
         case .sendText(let answer): answer.asyncID
         case .disconnect(let answer), .unpublishTrack(let answer), .captureAudioFrame(let answer), .setLocalAttributes(let answer),
+            .publishTranscription(let answer),
             .sendStreamHeader(let answer), .sendStreamChunk(let answer), .sendStreamTrailer(let answer):
             answer.asyncID
         default: nil
@@ -18,6 +19,7 @@ extension FfiEvent {
     var problem: String? {
         switch message {
         case .disconnect(let answer), .unpublishTrack(let answer), .captureAudioFrame(let answer), .setLocalAttributes(let answer),
+            .publishTranscription(let answer),
             .sendStreamHeader(let answer), .sendStreamChunk(let answer), .sendStreamTrailer(let answer):
             answer.hasError && !answer.error.isEmpty ? answer.error : nil
         case .sendText(let answer): answer.hasError ? answer.error.description_p : nil

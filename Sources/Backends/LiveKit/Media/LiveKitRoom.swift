@@ -56,6 +56,9 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         library: connection.library, on: eventLoop, logger: logger, figures: connection.figures
     ) { [weak self] in self?.heard($0, $1, $2) }
     private lazy var reader = RoomReader(library: connection.library, on: eventLoop, logger: logger) { [weak self] in self?.received($0) }
+    private lazy var early = EarlySpeech(on: eventLoop) { [weak self] in self?.heardBefore($0) }
+    /// A recording is sent to the first agent that hears its track.
+    private var expectsRecordings: Bool
     /// When the last join began.
     private var joinedAt = NIODeadline.uptimeNanoseconds(0)
     /// The session is over, and not only this owner's part of it.
@@ -68,8 +71,11 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         self.logger = request.logger
         self.record = record
         self.session = session
+        self.expectsRecordings = !request.isTakeover
         self.people = RoomPeople(follow: record.participant.map { .participant($0) } ?? connection.follow)
-        self.words = RoomWords(library: connection.library, on: eventLoop, logger: request.logger, identity: record.identity)
+        self.words = RoomWords(
+            library: connection.library, on: eventLoop, logger: request.logger, identity: record.identity, session: request.session,
+            isTakeover: request.isTakeover)
     }
 
     // MARK: Joining
@@ -101,7 +107,8 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
             people.joined(identity, kind: kind)
             peopleChanged()
         case .personLeft(let identity, let reason): left(identity, reason)
-        case .microphonePublished(let identity, let sid, let publication):
+        case .microphonePublished(let identity, let sid, let publication, let isRecorded):
+            if isRecorded, expectsRecordings { early.expect(identity) }
             microphones.published(sid, of: identity, publication)
             people.published(identity, microphone: sid)
             peopleChanged()
@@ -114,7 +121,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         case .textOpened(let identity, let topic, let stream):
             if topic == RoomReader.chat, people.isPerson(identity) { reader.readChat(stream) }
         case .bytesOpened(let identity, let topic, let stream, let attributes, let type):
-            if topic == PreconnectAudio.topic, people.isFollowed(identity) { reader.readRecording(stream, attributes, type: type) }
+            if topic == PreconnectAudio.topic, people.isFollowed(identity) { reader.readRecording(stream, of: identity, attributes, type: type) }
         case .dtmf(let identity, let digit):
             if people.isFollowed(identity) { session?.receive(.dtmf(digit)) }
         case .rpc(let method, let caller, let payload, let invocation):
@@ -177,6 +184,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         people.left(identity)
         speakers.left(identity)
         microphones.left(identity)
+        early.received(nil, of: identity)
         guard let person, wasFollowed else { return }
         guard people.followed.isEmpty else { return peopleChanged() }
         guard RoomPeople.mayReturn(reason, isPhone: person.isPhone) else { return session?.callerLeft(RoomPeople.departure(reason)) ?? () }
@@ -218,6 +226,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         if life == .joined { track = try? AgentTrack(library: connection.library, name: "agent") }
         life = .joining
         people = RoomPeople(follow: people.follow)
+        expectsRecordings = false
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.assumeIsolated().scheduleTask(in: Self.rejoinDelays[rejoins]) {
             if bound.value.life == .joining { bound.value.join() }
@@ -228,7 +237,7 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     // MARK: What comes in
 
     private func heard(_ identity: String, _ samples: ByteBuffer, _ arrival: Int64) {
-        guard life == .joined else { return }
+        guard life == .joined, !early.keep(samples, of: identity) else { return }
         if people.follow == .activeSpeaker, people.people.count > 1 {
             guard speakers.hears(identity, level: SpeakerChoice.level(samples), at: arrival) else { return }
         }
@@ -238,11 +247,14 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
     private func received(_ item: RoomReader.Item) {
         switch item {
         case .chat(let text): session?.receive(.text(text, interrupts: true, speak: true))
-        case .recording(let samples, let rate, let channels):
-            guard life == .joined else { return }
-            session?.callerAudio(
-                samples, sampleRate: rate, channels: channels, arrival: Int64(NIODeadline.now().uptimeNanoseconds))
+        case .recording(let identity, let recording): early.received(recording, of: identity)
         }
+    }
+
+    private func heardBefore(_ pieces: [EarlySpeech.Piece]) {
+        guard life == .joined else { return }
+        for piece in pieces { session?.keptAudio(piece.samples, sampleRate: piece.rate, channels: piece.channels) }
+        session?.keptAudioEnded()
     }
 
     // MARK: What goes out
@@ -333,5 +345,6 @@ final class LiveKitRoom: MediaPort, @unchecked Sendable {
         ticks = nil
         microphones.close()
         reader.close()
+        early.close()
     }
 }

@@ -17,7 +17,8 @@ final class RoomLink {
         case trackHeard
         case personJoined(identity: String, kind: UInt32)
         case personLeft(identity: String, reason: UInt32)
-        case microphonePublished(identity: String, sid: String, publication: LiveKitHandle)
+        /// `isRecorded`: its program records it until it is heard, and sends that.
+        case microphonePublished(identity: String, sid: String, publication: LiveKitHandle, isRecorded: Bool)
         case microphoneUnpublished(identity: String, sid: String)
         case microphoneSubscribed(identity: String, track: LiveKitHandle)
         case textOpened(identity: String, topic: String, reader: LiveKitHandle)
@@ -43,6 +44,8 @@ final class RoomLink {
     private static let settling = TimeAmount.seconds(1)
     private static let microphone: UInt32 = 2
     private static let audio: UInt32 = 1
+    /// Among the features of a track.
+    private static let preconnectBuffer: UInt32 = 6
 
     let library: LiveKitLibrary
     private let eventLoop: any EventLoop
@@ -226,7 +229,8 @@ final class RoomLink {
     private func microphone(_ identity: String, _ publication: FfiOwnedTrackPublication) -> Event? {
         let handle = LiveKitHandle(publication.handle)
         guard publication.info.kind == Self.audio, publication.info.source == Self.microphone else { return nil }
-        return .microphonePublished(identity: identity, sid: publication.info.sid, publication: handle)
+        let isRecorded = publication.info.audioFeatures.contains(Self.preconnectBuffer)
+        return .microphonePublished(identity: identity, sid: publication.info.sid, publication: handle, isRecorded: isRecorded)
     }
 
     /// Sends a request and hears of its answer on the event loop, as long as this link is there; without an answer the link fails with `problem`.

@@ -9,8 +9,8 @@ final class RoomReader {
     /// What was read.
     enum Item {
         case chat(String)
-        /// PCM16 little-endian.
-        case recording(ByteBuffer, rate: Int, channels: Int)
+        /// Nil where nothing was recorded that can be read.
+        case recording(of: String, EarlySpeech.Piece?)
     }
 
     static let chat = "lk.chat"
@@ -61,7 +61,7 @@ final class RoomReader {
     }
 
     /// What the caller said before the agent was there: one recording at a time.
-    func readRecording(_ reader: LiveKitHandle, _ attributes: [String: String], type: String) {
+    func readRecording(_ reader: LiveKitHandle, of identity: String, _ attributes: [String: String], type: String) {
         guard readings.isEmpty else { return }
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         let eventLoop = eventLoop
@@ -69,23 +69,24 @@ final class RoomReader {
         readings[reader.id] = reader
         library.listen(to: reader.id) { event in
             guard case .byteStreamReaderEvent(let chunk) = event.message else { return }
-            eventLoop.execute { bound.value.received(chunk, collected) }
+            eventLoop.execute { bound.value.received(chunk, collected, of: identity) }
         }
         _ = try? library.request(.byteReadIncremental(.with { $0.readerHandle = reader.id }))
     }
 
-    private func received(_ chunk: FfiByteStreamReaderEvent, _ audio: PreconnectAudio) {
+    private func received(_ chunk: FfiByteStreamReaderEvent, _ audio: PreconnectAudio, of identity: String) {
         switch chunk.detail {
         case .chunkReceived(let bytes): audio.append(bytes.content)
         case .eos:
             library.forget(chunk.readerHandle)
             readings[chunk.readerHandle] = nil
+            var recording: EarlySpeech.Piece?
             do throws(AudioError) {
-                guard let (samples, rate, channels) = try audio.finish() else { return }
-                take(.recording(samples, rate: rate, channels: channels))
+                recording = try audio.finish().map { EarlySpeech.Piece(samples: $0.0, rate: $0.rate, channels: $0.channels) }
             } catch {
                 logger.warning("what the caller said before the agent was there is lost", metadata: ["reason": "\(error)"])
             }
+            take(.recording(of: identity, recording))
         case nil: break
         }
     }

@@ -13,16 +13,23 @@ final class RoomWords {
     private var outbox: Outbox
     /// Messages that were dropped by outboxes of earlier joins.
     private var droppedBefore = 0
-    private var transcription = Transcription(prefix: String(UInt32.random(in: .min ... .max), radix: 36))
-    private var state = AgentState.initializing
+    /// Streams of different owners of a session differ, while their segments are the same.
+    private let owner = String(UInt32.random(in: .min ... .max), radix: 36)
+    private var transcription: Transcription
+    /// What was told of the reply that is being spoken.
+    private var told = ""
+    private var state: AgentState
     /// The agent's published track.
     var track = ""
 
-    init(library: LiveKitLibrary, on eventLoop: any EventLoop, logger: Logger, identity: String) {
+    init(library: LiveKitLibrary, on eventLoop: any EventLoop, logger: Logger, identity: String, session: String, isTakeover: Bool) {
         self.library = library
         self.eventLoop = eventLoop
         self.logger = logger
         self.identity = identity
+        // People have seen the agent: one that seems to begin anew would be shown as not there yet.
+        self.state = isTakeover ? .listening : .initializing
+        self.transcription = Transcription(session: session, owner: owner)
         self.outbox = Outbox(library: library, on: eventLoop, logger: logger)
     }
 
@@ -59,7 +66,7 @@ final class RoomWords {
     }
 
     private func send(_ action: Transcription.Action, by participant: UInt64, caller: RoomPeople.Person?) {
-        let identity = identity
+        let (identity, owner) = (identity, owner)
         switch action {
         case .callerText(let segment, let text, let isFinal):
             guard let caller else { return }
@@ -67,17 +74,31 @@ final class RoomWords {
             outbox.send(replacing: isFinal ? nil : segment) { number in
                 TextStreams.whole(text, attributes, from: caller.identity, by: participant, number)
             }
+            caption(segment, text, isFinal: isFinal, of: caller.identity, track: caller.microphone ?? "", by: participant)
         case .agentText(let segment, let text):
             let attributes = TextStreams.attributes(segment: segment, track: track, isFinal: true)
             outbox.send(replacing: segment) { TextStreams.whole(text, attributes, from: identity, by: participant, $0) }
+            caption(segment, text, isFinal: true, of: identity, track: track, by: participant)
         case .open(let segment):
             let attributes = TextStreams.attributes(segment: segment, track: track, isFinal: false)
-            outbox.send { TextStreams.header(segment, attributes, from: identity, by: participant, $0) }
+            told = ""
+            outbox.send { TextStreams.header("\(segment)_\(owner)", attributes, from: identity, by: participant, $0) }
         case .write(let segment, let index, let text):
-            outbox.send { TextStreams.chunk(segment, index, text, from: identity, by: participant, $0) }
+            told += text
+            outbox.send { TextStreams.chunk("\(segment)_\(owner)", index, text, from: identity, by: participant, $0) }
+            caption(segment, told, isFinal: false, of: identity, track: track, by: participant)
         case .close(let segment):
             let attributes = TextStreams.attributes(segment: segment, track: track, isFinal: true)
-            outbox.send { TextStreams.trailer(segment, attributes, from: identity, by: participant, $0) }
+            outbox.send { TextStreams.trailer("\(segment)_\(owner)", attributes, from: identity, by: participant, $0) }
+            caption(segment, told, isFinal: true, of: identity, track: track, by: participant)
+        }
+    }
+
+    /// The same for programs that know no streams, such as `useVoiceAssistant` of LiveKit's React components. A newer one that waits replaces
+    /// an older one.
+    private func caption(_ segment: String, _ text: String, isFinal: Bool, of speaker: String, track: String, by participant: UInt64) {
+        outbox.send(replacing: "caption \(segment)") { number in
+            TextStreams.caption(segment, text, isFinal: isFinal, of: speaker, track: track, by: participant, number)
         }
     }
 

@@ -1,7 +1,7 @@
 import Foundation
 import SwiftProtobuf
 
-/// Requests that send text into a room on the topic `lk.transcription`.
+/// Requests that send what is said into a room as text: on the topic `lk.transcription`, and as packets for programs that know no streams.
 enum TextStreams {
     static let topic = "lk.transcription"
 
@@ -58,6 +58,29 @@ enum TextStreams {
                     $0.chunkIndex = index
                     $0.content = Data(text.utf8)
                 }
+            })
+    }
+
+    /// All of a segment so far, as a packet of its own. Nothing is shown of one without a track.
+    static func caption(
+        _ segment: String, _ text: String, isFinal: Bool, of speaker: String, track: String, by participant: UInt64, _ number: UInt64
+    ) -> FfiRequest.OneOf_Message {
+        .publishTranscription(
+            .with {
+                $0.localParticipantHandle = participant
+                $0.requestAsyncID = number
+                $0.participantIdentity = speaker
+                $0.trackID = track
+                $0.segments = [
+                    .with {
+                        $0.id = segment
+                        $0.text = text
+                        $0.startTime = 0
+                        $0.endTime = 0
+                        $0.final = isFinal
+                        $0.language = ""
+                    }
+                ]
             })
     }
 

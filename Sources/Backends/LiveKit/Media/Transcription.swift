@@ -25,15 +25,22 @@ struct Transcription {
         var written = ""
     }
 
-    /// Segment ids of different owners of a session differ, because a client would append to what it has.
-    private let prefix: String
+    private let session: String
+    /// The caller's segments of different owners of a session differ, because each counts them anew.
+    private let owner: String
     private var segment: Segment?
+    /// What was spoken of a reply before this owner goes on with it: a segment is told whole, since clients replace what they had.
+    private var resumed: (reply: ReplyNumber, text: String)?
     /// The reply that is only written, so far.
     private var writing: (reply: ReplyNumber, text: String)?
     private var callerSegments = 1
     private var callerText = ""
 
-    init(prefix: String) { self.prefix = prefix }
+    /// - Parameter owner: differs between the owners of a session
+    init(session: String, owner: String) {
+        self.session = session
+        self.owner = owner
+    }
 
     mutating func take(_ notice: ClientNotice) -> [Action] {
         switch notice {
@@ -42,10 +49,13 @@ struct Transcription {
             guard isFinal || text != callerText else { return [] }
             callerText = isFinal ? "" : text
             defer { if isFinal { callerSegments += 1 } }
-            return [.callerText(segment: "SG_\(prefix)_u\(callerSegments)", text: text, isFinal: isFinal)]
+            return [.callerText(segment: "SG_\(session)_\(owner)_u\(callerSegments)", text: text, isFinal: isFinal)]
         case .spoken(let sentence, let text, _): return speak(sentence, text)
         case .sentence(let sentence, let text, .completed): return speak(sentence, text)
         case .sentence(let sentence, let text, .textOnly): return write(sentence.reply, text)
+        case .replyResumed(let reply, let text):
+            if !text.isEmpty { resumed = (reply, text) }
+            return []
         case .agentStoppedSpeaking(let reply), .interrupted(let reply): return end(reply)
         default: return []
         }
@@ -53,18 +63,19 @@ struct Transcription {
 
     /// Nobody tells which sentence is the last, so every version is whole, as those of the caller are.
     private mutating func write(_ reply: ReplyNumber, _ text: String) -> [Action] {
-        let whole = if let writing, writing.reply == reply { writing.text + " " + text } else { text }
+        let before = writing?.reply == reply ? writing : resumed?.reply == reply ? resumed : nil
+        let whole = if let before { before.text + " " + text } else { text }
         writing = (reply, whole)
         return [.agentText(segment: id(reply), text: whole)]
     }
 
-    private func id(_ reply: ReplyNumber) -> String { "SG_\(prefix)_\(reply)" }
+    private func id(_ reply: ReplyNumber) -> String { "SG_\(session)_\(reply)" }
 
     private mutating func speak(_ sentence: SentenceID, _ text: String) -> [Action] {
         var actions: [Action] = []
         if let segment, segment.reply != sentence.reply { actions += end(segment.reply) }
         var current = segment ?? Segment(reply: sentence.reply, id: id(sentence.reply))
-        if segment == nil { actions.append(.open(segment: current.id)) }
+        if segment == nil { actions += open(&current) }
         if current.sentence != sentence {
             if current.sentence != nil { current.written = "" }
             current.sentence = sentence
@@ -79,6 +90,12 @@ struct Transcription {
         }
         segment = current
         return actions
+    }
+
+    private func open(_ segment: inout Segment) -> [Action] {
+        guard let resumed, resumed.reply == segment.reply else { return [.open(segment: segment.id)] }
+        segment.chunks = 1
+        return [.open(segment: segment.id), .write(segment: segment.id, index: 0, text: resumed.text)]
     }
 
     private mutating func end(_ reply: ReplyNumber) -> [Action] {

@@ -83,6 +83,14 @@ package nonisolated struct FfiRequest: Sendable {
     set {message = .setLocalAttributes(newValue)}
   }
 
+  package var publishTranscription: FfiPublishTranscriptionRequest {
+    get {
+      if case .publishTranscription(let v)? = message {return v}
+      return FfiPublishTranscriptionRequest()
+    }
+    set {message = .publishTranscription(newValue)}
+  }
+
   package var createAudioTrack: FfiCreateAudioTrackRequest {
     get {
       if case .createAudioTrack(let v)? = message {return v}
@@ -228,6 +236,7 @@ package nonisolated struct FfiRequest: Sendable {
     case unpublishTrack(FfiUnpublishTrackRequest)
     case setSubscribed(FfiSetSubscribedRequest)
     case setLocalAttributes(FfiSetLocalAttributesRequest)
+    case publishTranscription(FfiPublishTranscriptionRequest)
     case createAudioTrack(FfiCreateAudioTrackRequest)
     case newAudioStream(FfiNewAudioStreamRequest)
     case newAudioSource(FfiNewAudioSourceRequest)
@@ -368,6 +377,14 @@ package nonisolated struct FfiEvent: Sendable {
     set {message = .unpublishTrack(newValue)}
   }
 
+  package var publishTranscription: FfiAsyncCallback {
+    get {
+      if case .publishTranscription(let v)? = message {return v}
+      return FfiAsyncCallback()
+    }
+    set {message = .publishTranscription(newValue)}
+  }
+
   package var captureAudioFrame: FfiAsyncCallback {
     get {
       if case .captureAudioFrame(let v)? = message {return v}
@@ -473,6 +490,7 @@ package nonisolated struct FfiEvent: Sendable {
     case disconnect(FfiAsyncCallback)
     case publishTrack(FfiPublishTrackCallback)
     case unpublishTrack(FfiAsyncCallback)
+    case publishTranscription(FfiAsyncCallback)
     case captureAudioFrame(FfiAsyncCallback)
     case setLocalAttributes(FfiAsyncCallback)
     case logs(FfiLogBatch)
@@ -1069,6 +1087,8 @@ package nonisolated struct FfiTrackPublicationInfo: Sendable {
   package var hasSource: Bool {self._source != nil}
   /// Clears the value of `source`. Subsequent reads from it will return its default value.
   package mutating func clearSource() {self._source = nil}
+
+  package var audioFeatures: [UInt32] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -3551,6 +3571,130 @@ package nonisolated struct FfiSendStreamChunkRequest: Sendable {
   fileprivate var _requestAsyncID: UInt64? = nil
 }
 
+package nonisolated struct FfiPublishTranscriptionRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var localParticipantHandle: UInt64 {
+    get {_localParticipantHandle ?? 0}
+    set {_localParticipantHandle = newValue}
+  }
+  /// Returns true if `localParticipantHandle` has been explicitly set.
+  package var hasLocalParticipantHandle: Bool {self._localParticipantHandle != nil}
+  /// Clears the value of `localParticipantHandle`. Subsequent reads from it will return its default value.
+  package mutating func clearLocalParticipantHandle() {self._localParticipantHandle = nil}
+
+  package var participantIdentity: String {
+    get {_participantIdentity ?? String()}
+    set {_participantIdentity = newValue}
+  }
+  /// Returns true if `participantIdentity` has been explicitly set.
+  package var hasParticipantIdentity: Bool {self._participantIdentity != nil}
+  /// Clears the value of `participantIdentity`. Subsequent reads from it will return its default value.
+  package mutating func clearParticipantIdentity() {self._participantIdentity = nil}
+
+  package var trackID: String {
+    get {_trackID ?? String()}
+    set {_trackID = newValue}
+  }
+  /// Returns true if `trackID` has been explicitly set.
+  package var hasTrackID: Bool {self._trackID != nil}
+  /// Clears the value of `trackID`. Subsequent reads from it will return its default value.
+  package mutating func clearTrackID() {self._trackID = nil}
+
+  package var segments: [FfiTranscriptionSegment] = []
+
+  package var requestAsyncID: UInt64 {
+    get {_requestAsyncID ?? 0}
+    set {_requestAsyncID = newValue}
+  }
+  /// Returns true if `requestAsyncID` has been explicitly set.
+  package var hasRequestAsyncID: Bool {self._requestAsyncID != nil}
+  /// Clears the value of `requestAsyncID`. Subsequent reads from it will return its default value.
+  package mutating func clearRequestAsyncID() {self._requestAsyncID = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _localParticipantHandle: UInt64? = nil
+  fileprivate var _participantIdentity: String? = nil
+  fileprivate var _trackID: String? = nil
+  fileprivate var _requestAsyncID: UInt64? = nil
+}
+
+package nonisolated struct FfiTranscriptionSegment: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var id: String {
+    get {_id ?? String()}
+    set {_id = newValue}
+  }
+  /// Returns true if `id` has been explicitly set.
+  package var hasID: Bool {self._id != nil}
+  /// Clears the value of `id`. Subsequent reads from it will return its default value.
+  package mutating func clearID() {self._id = nil}
+
+  package var text: String {
+    get {_text ?? String()}
+    set {_text = newValue}
+  }
+  /// Returns true if `text` has been explicitly set.
+  package var hasText: Bool {self._text != nil}
+  /// Clears the value of `text`. Subsequent reads from it will return its default value.
+  package mutating func clearText() {self._text = nil}
+
+  package var startTime: UInt64 {
+    get {_startTime ?? 0}
+    set {_startTime = newValue}
+  }
+  /// Returns true if `startTime` has been explicitly set.
+  package var hasStartTime: Bool {self._startTime != nil}
+  /// Clears the value of `startTime`. Subsequent reads from it will return its default value.
+  package mutating func clearStartTime() {self._startTime = nil}
+
+  package var endTime: UInt64 {
+    get {_endTime ?? 0}
+    set {_endTime = newValue}
+  }
+  /// Returns true if `endTime` has been explicitly set.
+  package var hasEndTime: Bool {self._endTime != nil}
+  /// Clears the value of `endTime`. Subsequent reads from it will return its default value.
+  package mutating func clearEndTime() {self._endTime = nil}
+
+  package var final: Bool {
+    get {_final ?? false}
+    set {_final = newValue}
+  }
+  /// Returns true if `final` has been explicitly set.
+  package var hasFinal: Bool {self._final != nil}
+  /// Clears the value of `final`. Subsequent reads from it will return its default value.
+  package mutating func clearFinal() {self._final = nil}
+
+  package var language: String {
+    get {_language ?? String()}
+    set {_language = newValue}
+  }
+  /// Returns true if `language` has been explicitly set.
+  package var hasLanguage: Bool {self._language != nil}
+  /// Clears the value of `language`. Subsequent reads from it will return its default value.
+  package mutating func clearLanguage() {self._language = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _id: String? = nil
+  fileprivate var _text: String? = nil
+  fileprivate var _startTime: UInt64? = nil
+  fileprivate var _endTime: UInt64? = nil
+  fileprivate var _final: Bool? = nil
+  fileprivate var _language: String? = nil
+}
+
 package nonisolated struct FfiSendStreamTrailerRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -3608,7 +3752,7 @@ fileprivate nonisolated let _protobuf_package = "livekit.proto"
 
 nonisolated extension FfiRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Request"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{3}connect\0\u{1}disconnect\0\u{3}publish_track\0\u{3}unpublish_track\0\u{4}\u{2}set_subscribed\0\u{4}\u{3}set_local_attributes\0\u{4}\u{5}create_audio_track\0\u{4}\u{9}new_audio_stream\0\u{3}new_audio_source\0\u{3}capture_audio_frame\0\u{4}\u{2}new_audio_resampler\0\u{3}remix_and_resample\0\u{4}\u{8}perform_rpc\0\u{3}register_rpc_method\0\u{3}unregister_rpc_method\0\u{3}rpc_method_invocation_response\0\u{4}\u{3}send_stream_header\0\u{3}send_stream_chunk\0\u{3}send_stream_trailer\0\u{4}\u{8}byte_read_incremental\0\u{4}\u{4}text_read_all\0\u{4}\u{2}send_text\0\u{4}\u{17}ready_for_room_event\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{3}connect\0\u{1}disconnect\0\u{3}publish_track\0\u{3}unpublish_track\0\u{4}\u{2}set_subscribed\0\u{4}\u{3}set_local_attributes\0\u{4}\u{2}publish_transcription\0\u{4}\u{3}create_audio_track\0\u{4}\u{9}new_audio_stream\0\u{3}new_audio_source\0\u{3}capture_audio_frame\0\u{4}\u{2}new_audio_resampler\0\u{3}remix_and_resample\0\u{4}\u{8}perform_rpc\0\u{3}register_rpc_method\0\u{3}unregister_rpc_method\0\u{3}rpc_method_invocation_response\0\u{4}\u{3}send_stream_header\0\u{3}send_stream_chunk\0\u{3}send_stream_trailer\0\u{4}\u{8}byte_read_incremental\0\u{4}\u{4}text_read_all\0\u{4}\u{2}send_text\0\u{4}\u{17}ready_for_room_event\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3692,6 +3836,19 @@ nonisolated extension FfiRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageI
         if let v = v {
           if hadOneofValue {try decoder.handleConflictingOneOf()}
           self.message = .setLocalAttributes(v)
+        }
+      }()
+      case 13: try {
+        var v: FfiPublishTranscriptionRequest?
+        var hadOneofValue = false
+        if let current = self.message {
+          hadOneofValue = true
+          if case .publishTranscription(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.message = .publishTranscription(v)
         }
       }()
       case 16: try {
@@ -3950,6 +4107,10 @@ nonisolated extension FfiRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       guard case .setLocalAttributes(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
     }()
+    case .publishTranscription?: try {
+      guard case .publishTranscription(let v)? = self.message else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
+    }()
     case .createAudioTrack?: try {
       guard case .createAudioTrack(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
@@ -4150,7 +4311,7 @@ nonisolated extension FfiResponse: SwiftProtobuf.Message, SwiftProtobuf._Message
 
 nonisolated extension FfiEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Event"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}room_event\0\u{4}\u{3}audio_stream_event\0\u{1}connect\0\u{2}\u{2}disconnect\0\u{4}\u{2}publish_track\0\u{3}unpublish_track\0\u{4}\u{3}capture_audio_frame\0\u{4}\u{3}set_local_attributes\0\u{2}\u{2}logs\0\u{2}\u{2}panic\0\u{4}\u{3}perform_rpc\0\u{3}rpc_method_invocation\0\u{3}send_stream_header\0\u{3}send_stream_chunk\0\u{3}send_stream_trailer\0\u{3}byte_stream_reader_event\0\u{4}\u{8}text_stream_reader_read_all\0\u{4}\u{4}send_text\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}room_event\0\u{4}\u{3}audio_stream_event\0\u{1}connect\0\u{2}\u{2}disconnect\0\u{4}\u{2}publish_track\0\u{3}unpublish_track\0\u{4}\u{2}publish_transcription\0\u{3}capture_audio_frame\0\u{4}\u{3}set_local_attributes\0\u{2}\u{2}logs\0\u{2}\u{2}panic\0\u{4}\u{3}perform_rpc\0\u{3}rpc_method_invocation\0\u{3}send_stream_header\0\u{3}send_stream_chunk\0\u{3}send_stream_trailer\0\u{3}byte_stream_reader_event\0\u{4}\u{8}text_stream_reader_read_all\0\u{4}\u{4}send_text\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4234,6 +4395,19 @@ nonisolated extension FfiEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
         if let v = v {
           if hadOneofValue {try decoder.handleConflictingOneOf()}
           self.message = .unpublishTrack(v)
+        }
+      }()
+      case 12: try {
+        var v: FfiAsyncCallback?
+        var hadOneofValue = false
+        if let current = self.message {
+          hadOneofValue = true
+          if case .publishTranscription(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.message = .publishTranscription(v)
         }
       }()
       case 13: try {
@@ -4426,6 +4600,10 @@ nonisolated extension FfiEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     case .unpublishTrack?: try {
       guard case .unpublishTrack(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    }()
+    case .publishTranscription?: try {
+      guard case .publishTranscription(let v)? = self.message else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
     }()
     case .captureAudioFrame?: try {
       guard case .captureAudioFrame(let v)? = self.message else { preconditionFailure() }
@@ -5205,7 +5383,7 @@ nonisolated extension FfiOwnedTrackPublication: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension FfiTrackPublicationInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".TrackPublicationInfo"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sid\0\u{2}\u{2}kind\0\u{1}source\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sid\0\u{2}\u{2}kind\0\u{1}source\0\u{4}\u{8}audio_features\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5216,6 +5394,7 @@ nonisolated extension FfiTrackPublicationInfo: SwiftProtobuf.Message, SwiftProto
       case 1: try { try decoder.decodeSingularStringField(value: &self._sid) }()
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self._kind) }()
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self._source) }()
+      case 12: try { try decoder.decodeRepeatedUInt32Field(value: &self.audioFeatures) }()
       default: break
       }
     }
@@ -5235,6 +5414,9 @@ nonisolated extension FfiTrackPublicationInfo: SwiftProtobuf.Message, SwiftProto
     try { if let v = self._source {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 4)
     } }()
+    if !self.audioFeatures.isEmpty {
+      try visitor.visitRepeatedUInt32Field(value: self.audioFeatures, fieldNumber: 12)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -5242,6 +5424,7 @@ nonisolated extension FfiTrackPublicationInfo: SwiftProtobuf.Message, SwiftProto
     if lhs._sid != rhs._sid {return false}
     if lhs._kind != rhs._kind {return false}
     if lhs._source != rhs._source {return false}
+    if lhs.audioFeatures != rhs.audioFeatures {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -8389,6 +8572,119 @@ nonisolated extension FfiSendStreamChunkRequest: SwiftProtobuf.Message, SwiftPro
     if lhs._chunk != rhs._chunk {return false}
     if lhs._senderIdentity != rhs._senderIdentity {return false}
     if lhs._requestAsyncID != rhs._requestAsyncID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension FfiPublishTranscriptionRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PublishTranscriptionRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}local_participant_handle\0\u{3}participant_identity\0\u{3}track_id\0\u{1}segments\0\u{3}request_async_id\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self._localParticipantHandle) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self._participantIdentity) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self._trackID) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.segments) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self._requestAsyncID) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._localParticipantHandle {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._participantIdentity {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._trackID {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 3)
+    } }()
+    if !self.segments.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.segments, fieldNumber: 4)
+    }
+    try { if let v = self._requestAsyncID {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 5)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: FfiPublishTranscriptionRequest, rhs: FfiPublishTranscriptionRequest) -> Bool {
+    if lhs._localParticipantHandle != rhs._localParticipantHandle {return false}
+    if lhs._participantIdentity != rhs._participantIdentity {return false}
+    if lhs._trackID != rhs._trackID {return false}
+    if lhs.segments != rhs.segments {return false}
+    if lhs._requestAsyncID != rhs._requestAsyncID {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension FfiTranscriptionSegment: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".TranscriptionSegment"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}text\0\u{3}start_time\0\u{3}end_time\0\u{1}final\0\u{1}language\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self._id) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self._text) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self._startTime) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self._endTime) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self._final) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self._language) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._id {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._text {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._startTime {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._endTime {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 4)
+    } }()
+    try { if let v = self._final {
+      try visitor.visitSingularBoolField(value: v, fieldNumber: 5)
+    } }()
+    try { if let v = self._language {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 6)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: FfiTranscriptionSegment, rhs: FfiTranscriptionSegment) -> Bool {
+    if lhs._id != rhs._id {return false}
+    if lhs._text != rhs._text {return false}
+    if lhs._startTime != rhs._startTime {return false}
+    if lhs._endTime != rhs._endTime {return false}
+    if lhs._final != rhs._final {return false}
+    if lhs._language != rhs._language {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
