@@ -57,7 +57,7 @@ extension ClusterTests {
             defer { callers.stop() }
             let room = RoomBed.room()
             // More than two seconds, which is what a session takes of the caller at once while it is live.
-            try await callers.join(room, "caller", ["before": (0..<3).map(bed.recording)])
+            try await callers.join(room, "caller", ["before": (0..<3).map(bed.pausedRecording)])
             let session = try await bed.session("silent", room)
             // Pauses may end turns; no word is missing.
             func expectTurns(_ count: Int) async throws {
@@ -75,8 +75,8 @@ extension ClusterTests {
             let callers = try bed.callers(.browser)
             defer { callers.stop() }
             let room = RoomBed.room()
-            try callers.tell("join", "caller", ["room": room, "before": [bed.recording(0)]])
-            for index in 1..<3 { try callers.tell("say", "caller", ["wav": bed.recording(index)]) }
+            try callers.tell("join", "caller", ["room": room, "before": [bed.pausedRecording(0)]])
+            for index in 1..<3 { try callers.tell("say", "caller", ["wav": bed.pausedRecording(index)]) }
             try await callers.event("joined")
             let session = try await bed.session("silent", room)
             let log = try await SessionLogs.events(of: session, in: bed.cluster, when: "all of it") { $0.turns.last?.text.hasSuffix(Testbed.lines[2]) == true }

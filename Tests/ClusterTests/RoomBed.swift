@@ -39,7 +39,11 @@ struct RoomBed: Sendable {
         server = RealLiveKitServer.isReachable ? try await RealLiveKitServer.namedOrStarted() : nil
         simulator = try await Testbed.startSimulator(Self.configure)
         cluster = try await LocalCluster.start(Self.options(simulator, server?.credentials))
-        for (index, line) in Testbed.lines.enumerated() { try write(line, "line\(index)") }
+        for (index, line) in Testbed.lines.enumerated() {
+            let samples = try CallerSpeech(line, voice: "rms").samples
+            try WAVFile(samples: samples).write(to: path("line\(index)"))
+            try WAVFile(samples: samples + [Int16](repeating: 0, count: Self.pause)).write(to: path("line\(index)-pause"))
+        }
     }
 
     static func configure(_ configuration: inout SimulatorConfiguration) {
@@ -88,6 +92,11 @@ struct RoomBed: Sendable {
     /// A recording of `Testbed.lines`, which the simulated recogniser understands in this order.
     func recording(_ index: Int) -> String { path("line\(index)") }
 
+    /// The same and a pause: for the simulated recogniser lines that follow each other at once are one.
+    func pausedRecording(_ index: Int) -> String { path("line\(index)-pause") }
+    /// Samples at 16 kHz.
+    private static let pause = 19_200
+
     /// A recording of any line.
     func recording(of speech: CallerSpeech) throws -> String {
         let file = path("speech-\(speech.text.filter(\.isLetter))")
@@ -96,10 +105,6 @@ struct RoomBed: Sendable {
     }
 
     private func path(_ name: String) -> String { cluster.folder.appending(path: "\(name).wav").path }
-
-    private func write(_ line: String, _ name: String) throws {
-        try WAVFile(samples: try CallerSpeech(line, voice: "rms").samples).write(to: path(name))
-    }
 
     // MARK: Calls
 

@@ -33,7 +33,7 @@ struct RoomConversations {
             let log = try await SessionLogs.whole(session, in: bed.cluster)
             #expect(log.turns.map(\.text) == Testbed.lines)
             #expect(log.closing?.reason == "completed")
-            #expect(log.heard.allSatisfy(\.complete) && log.heard.count == Testbed.lines.count + 1)
+            #expect(log.heard.allSatisfy(\.complete) && log.heard.count == Testbed.lines.count + 1, "\(NormalLog(log))")
             let left = try await callers.event("left")
             try callers.expectContract(of: left.identity ?? "", log)
             try also(callers, log)

@@ -155,6 +155,8 @@ final class Bench: Sendable {
 struct BenchSample: Sendable {
     let time = ContinuousClock.now
     let worker: ProcessUsage?
+    /// Processor time of the worker's event loops, models and queues, without the threads of a client library, seconds.
+    let ownSeconds: Double
     let dispatcher: ProcessUsage?
     let workerCore: CoreUsage?
     let otherCore: CoreUsage?
@@ -164,10 +166,17 @@ struct BenchSample: Sendable {
     }
 
     init(_ cluster: LocalCluster, workerCore: Int, otherCore: Int) {
-        worker = cluster.pid("media-worker-1").flatMap { ProcessUsage(pid: $0) }
+        let pid = cluster.pid("media-worker-1")
+        worker = pid.flatMap { ProcessUsage(pid: $0) }
+        ownSeconds = pid.map { ProcessUsage.cpuSeconds(pid: $0, ofThreads: Self.isOwn) } ?? 0
         dispatcher = cluster.pid("dispatcher-1").flatMap { ProcessUsage(pid: $0) }
         self.workerCore = CoreUsage(core: workerCore)
         self.otherCore = CoreUsage(core: otherCore)
+    }
+
+    /// NIO's event loops, Dispatch's queues, and threads that have the process's name because they were given none.
+    private static func isOwn(_ thread: String) -> Bool {
+        thread.hasPrefix("NIO-") || thread.contains("qos") || thread.hasPrefix("media-worker")
     }
 }
 

@@ -9,16 +9,32 @@ package struct ProcessUsage: Sendable {
 
     /// Of one process; nil when it is gone.
     package init?(pid: Int32) {
-        guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
+        guard let seconds = Self.cpuSeconds("/proc/\(pid)/stat"),
             let memory = try? String(contentsOfFile: "/proc/\(pid)/statm", encoding: .utf8)
         else { return nil }
+        let pages = memory.split(separator: " ")
+        guard pages.count > 1, let resident = Int(pages[1]) else { return nil }
+        cpuSeconds = seconds
+        residentBytes = resident * Int(sysconf(Int32(_SC_PAGESIZE)))
+    }
+
+    /// User and system time of those threads of a process that are running now and whose names are wanted, seconds.
+    package static func cpuSeconds(pid: Int32, ofThreads isWanted: (_ name: String) -> Bool) -> Double {
+        let tasks = "/proc/\(pid)/task"
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: tasks)) ?? []
+        return threads.reduce(0) { sum, thread in
+            guard let name = try? String(contentsOfFile: "\(tasks)/\(thread)/comm", encoding: .utf8), isWanted(name) else { return sum }
+            return sum + (cpuSeconds("\(tasks)/\(thread)/stat") ?? 0)
+        }
+    }
+
+    /// Of a `stat` file of a process or a thread.
+    private static func cpuSeconds(_ path: String) -> Double? {
+        guard let stat = try? String(contentsOfFile: path, encoding: .utf8) else { return nil }
         // The name, in parentheses, may contain spaces: fields are counted behind it. utime and stime are fields 14 and 15 (man 5 proc).
         let fields = stat[(stat.lastIndex(of: ")") ?? stat.startIndex)...].split(separator: " ")
-        let pages = memory.split(separator: " ")
-        guard fields.count > 13, let user = Double(fields[12]), let system = Double(fields[13]), pages.count > 1, let resident = Int(pages[1])
-        else { return nil }
-        cpuSeconds = (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
-        residentBytes = resident * Int(sysconf(Int32(_SC_PAGESIZE)))
+        guard fields.count > 13, let user = Double(fields[12]), let system = Double(fields[13]) else { return nil }
+        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 }
 

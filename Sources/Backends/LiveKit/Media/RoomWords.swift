@@ -11,6 +11,8 @@ final class RoomWords {
     /// Of the agent.
     private let identity: String
     private var outbox: Outbox
+    /// States are answered by the server, words by the library: neither waits for the other.
+    private var states: Outbox
     /// Messages that were dropped by outboxes of earlier joins.
     private var droppedBefore = 0
     /// Streams of different owners of a session differ, while their segments are the same.
@@ -31,6 +33,7 @@ final class RoomWords {
         self.state = isTakeover ? .listening : .initializing
         self.transcription = Transcription(session: session, owner: owner)
         self.outbox = Outbox(library: library, on: eventLoop, logger: logger)
+        self.states = Outbox(library: library, on: eventLoop, logger: logger)
     }
 
     /// The agent's attributes, for its token.
@@ -50,7 +53,7 @@ final class RoomWords {
 
     func sendState(by participant: UInt64) {
         let value = state.rawValue
-        outbox.send(replacing: "state") { number in
+        states.send(replacing: "state") { number in
             .setLocalAttributes(
                 .with {
                     $0.localParticipantHandle = participant
@@ -106,17 +109,22 @@ final class RoomWords {
     func restart() {
         droppedBefore = close()
         outbox = Outbox(library: library, on: eventLoop, logger: logger)
+        states = Outbox(library: library, on: eventLoop, logger: logger)
         track = ""
     }
 
     /// Calls back when everything has been sent, at once where nothing waits.
-    func flush(_ done: @escaping () -> Void) { outbox.flush(done) }
+    func flush(_ done: @escaping () -> Void) {
+        let states = states
+        outbox.flush { states.flush(done) }
+    }
 
     /// Nothing more is sent.
     ///
     /// - Returns: how many messages were dropped before
     func close() -> Int {
         outbox.close()
-        return droppedBefore + outbox.dropped
+        states.close()
+        return droppedBefore + outbox.dropped + states.dropped
     }
 }

@@ -37,6 +37,10 @@ struct RoomsResult: Sendable {
             String(
                 format: "  worker: %.2f CPU s per call minute (target < 2.2), %.2f MB per room (target < 6); cores of worker/others %.0f/%.0f %%",
                 cpuPerCallMinute, megabytesPerRoom, workerLoad * 100, otherLoad * 100))
+        lines.append(
+            String(
+                format: "  of that time %.2f s in Parley's threads, %.2f s in those of LiveKit's client library", ownPerCallMinute,
+                cpuPerCallMinute - ownPerCallMinute))
         if !metrics.parts.isEmpty {
             let parts = metrics.parts.sorted { $0.value < $1.value }.map { String(format: "%@ %.0f", $0.key, $0.value) }
             lines.append("  mean ms from the end of speech at the worker: " + parts.joined(separator: ", "))
@@ -46,11 +50,14 @@ struct RoomsResult: Sendable {
 
     // MARK: Cost
 
+    private var callMinutes: Double { Double(rooms) * (usage.begin.time.duration(to: usage.end.time) / .seconds(60)) }
+
     private var cpuPerCallMinute: Double {
-        let minutes = Double(rooms) * (usage.begin.time.duration(to: usage.end.time) / .seconds(60))
-        guard let begin = usage.begin.worker, let end = usage.end.worker, minutes > 0 else { return 0 }
-        return (end.cpuSeconds - begin.cpuSeconds) / minutes
+        guard let begin = usage.begin.worker, let end = usage.end.worker, callMinutes > 0 else { return 0 }
+        return (end.cpuSeconds - begin.cpuSeconds) / callMinutes
     }
+
+    private var ownPerCallMinute: Double { callMinutes > 0 ? (usage.end.ownSeconds - usage.begin.ownSeconds) / callMinutes : 0 }
 
     private var megabytesPerRoom: Double {
         guard let end = usage.end.worker else { return 0 }
