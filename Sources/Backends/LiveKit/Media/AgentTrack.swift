@@ -21,6 +21,8 @@ final class AgentTrack {
     /// Samples that have gone out are kept up to here, so that what waits is not moved for every frame.
     private static let mostSent = 16_000
     private static let packetNanoseconds: Int64 = 20_000_000
+    /// A packet may go so much early: else one tick that comes a little sooner than the first did would leave it to the next.
+    private static let tolerance: Int64 = 5_000_000
 
     private let library: LiveKitLibrary
     let source: LiveKitHandle
@@ -98,7 +100,7 @@ final class AgentTrack {
         var next = due ?? now
         // The loop stood still: what was missed is silence that nobody misses.
         next = max(next, now - Int64(Self.mostAtOnce) * Self.packetNanoseconds)
-        while next <= now {
+        while next - Self.tolerance <= now {
             guard onTheWay.frames.load(ordering: .relaxed) < Self.mostOnTheWay else { break }
             for _ in 0..<Self.packetFrames { sendFrame() }
             next += Self.packetNanoseconds
