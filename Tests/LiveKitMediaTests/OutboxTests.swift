@@ -16,9 +16,9 @@ extension ClientLibraryTests {
             var isEmpty = false
             private let source: SilentSource
 
-            init() throws {
+            init(pause: TimeAmount? = nil) throws {
                 library = try Client.library()
-                outbox = Outbox(library: library, on: loop, logger: Client.logger)
+                outbox = Outbox(library: library, on: loop, logger: Client.logger, pause: pause)
                 source = try SilentSource(library)
             }
 
@@ -45,6 +45,27 @@ extension ClientLibraryTests {
             }
             try await sender.untilEmpty()
             #expect(try await sender.log == (0..<20).map { "\($0)" })
+        }
+
+        @Test func anAnswerThatDoesNotComeIsNotWaitedForBeyondThePause() async throws {
+            let sender = try Sender(pause: .milliseconds(200))
+            try await sender.loop.executeInContext {
+                sender.send("a", isAnswered: false)
+                sender.send("b", isAnswered: false)
+                #expect(sender.sent == ["a"])
+            }
+            await sender.loop.advanceTime(by: .milliseconds(199))
+            #expect(try await sender.log == ["a"])
+            await sender.loop.advanceTime(by: .milliseconds(1))
+            #expect(try await sender.log == ["a", "b"])
+            // The first one is given up later, which changes nothing for those that have come since.
+            await sender.loop.advanceTime(by: .seconds(10))
+            try await sender.loop.executeInContext {
+                sender.send("c")
+                sender.flush()
+            }
+            try await sender.untilEmpty()
+            #expect(try await sender.log == ["a", "b", "c"])
         }
 
         @Test func anItemThatWaitsIsReplacedByANewerOneOfItsKey() async throws {

@@ -20,17 +20,22 @@ final class Outbox {
     private let library: LiveKitLibrary
     private let eventLoop: any EventLoop
     private let logger: Logger
+    /// After this the next one goes, whether there was an answer or not.
+    private let pause: TimeAmount?
     private var waiting: CircularBuffer<Item> = []
-    /// A request is under way.
-    private var isSending = false
+    /// The request that is waited for, counted from 1.
+    private var sending: Int?
+    private var sent = 0
     private var isClosed = false
     private var whenEmpty: (() -> Void)?
     private(set) var dropped = 0
 
-    init(library: LiveKitLibrary, on eventLoop: any EventLoop, logger: Logger) {
+    /// - Parameter pause: the longest that a request keeps the next one waiting; nil: until it is answered
+    init(library: LiveKitLibrary, on eventLoop: any EventLoop, logger: Logger, pause: TimeAmount? = nil) {
         self.library = library
         self.eventLoop = eventLoop
         self.logger = logger
+        self.pause = pause
     }
 
     func send(replacing key: String? = nil, _ make: @escaping Make) {
@@ -49,7 +54,7 @@ final class Outbox {
 
     /// Calls back when everything has been sent, at once where nothing waits.
     func flush(_ done: @escaping () -> Void) {
-        guard isSending || !waiting.isEmpty else { return done() }
+        guard sending != nil || !waiting.isEmpty else { return done() }
         whenEmpty = done
     }
 
@@ -60,14 +65,16 @@ final class Outbox {
     }
 
     private func next() {
-        guard !isSending, !isClosed else { return }
+        guard sending == nil, !isClosed else { return }
         guard let item = waiting.popFirst() else {
             let done = whenEmpty
             whenEmpty = nil
             done?()
             return
         }
-        isSending = true
+        sent += 1
+        let number = sent
+        sending = number
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         let eventLoop = eventLoop
         do {
@@ -77,16 +84,26 @@ final class Outbox {
                     case .success(let event): event.problem
                     case .failure(let error): error.message
                     }
-                eventLoop.execute { bound.value.answered(problem) }
+                eventLoop.execute {
+                    if let problem { bound.value.failed(problem) }
+                    bound.value.ended(number)
+                }
             }
         } catch {
-            answered(error.message)
+            failed(error.message)
+            return ended(number)
         }
+        if let pause { eventLoop.assumeIsolated().scheduleTask(in: pause) { bound.value.ended(number) } }
     }
 
-    private func answered(_ problem: String?) {
-        if let problem { logger.warning("the room did not take a message", metadata: ["reason": "\(problem)"]) }
-        isSending = false
+    private func failed(_ problem: String) {
+        logger.warning("the room did not take a message", metadata: ["reason": "\(problem)"])
+    }
+
+    /// Nothing waits for this request any more.
+    private func ended(_ number: Int) {
+        guard sending == number else { return }
+        sending = nil
         next()
     }
 }

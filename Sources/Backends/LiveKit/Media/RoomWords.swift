@@ -11,8 +11,10 @@ final class RoomWords {
     /// Of the agent.
     private let identity: String
     private var outbox: Outbox
-    /// States are answered by the server, words by the library: neither waits for the other.
+    /// States do not wait for words, nor words for states: the library misses a server's answer that comes too soon, and then says nothing for 5 s.
     private var states: Outbox
+    /// By then a state is on its way to the server, behind those before it.
+    private static let statePause = TimeAmount.milliseconds(200)
     /// Messages that were dropped by outboxes of earlier joins.
     private var droppedBefore = 0
     /// Streams of different owners of a session differ, while their segments are the same.
@@ -33,7 +35,7 @@ final class RoomWords {
         self.state = isTakeover ? .listening : .initializing
         self.transcription = Transcription(session: session, owner: owner)
         self.outbox = Outbox(library: library, on: eventLoop, logger: logger)
-        self.states = Outbox(library: library, on: eventLoop, logger: logger)
+        self.states = Outbox(library: library, on: eventLoop, logger: logger, pause: Self.statePause)
     }
 
     /// The agent's attributes, for its token.
@@ -109,7 +111,7 @@ final class RoomWords {
     func restart() {
         droppedBefore = close()
         outbox = Outbox(library: library, on: eventLoop, logger: logger)
-        states = Outbox(library: library, on: eventLoop, logger: logger)
+        states = Outbox(library: library, on: eventLoop, logger: logger, pause: Self.statePause)
         track = ""
     }
 
