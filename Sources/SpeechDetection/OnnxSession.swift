@@ -37,7 +37,9 @@ import COnnxRuntime
     }
 }
 
-/// The names of a model's inputs or outputs as the runtime wants them. Immutable, hence safe to share.
+/// The names of a model's inputs or outputs as the runtime wants them.
+///
+/// `@unchecked` because it holds C pointers; they never change, hence it is safe to share.
 @safe final class OnnxNames: @unchecked Sendable {
     let pointers: UnsafeMutablePointer<UnsafePointer<CChar>>
     let count: Int

@@ -23,8 +23,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import livekit_tokens
 from aiohttp import WSMsgType, web
-from livekit import api
 
 PAGE = Path(__file__).with_suffix(".html")
 # The browser's process group and its folder, when the standard input ends: also if this process is killed.
@@ -134,15 +134,9 @@ def completed(command: dict, arguments) -> dict:
     """The command with what the page cannot make: tokens and recordings."""
     match command["do"]:
         case "join":
-            token = api.AccessToken(arguments.key, arguments.secret).with_identity(command.get("identity", "caller"))
-            token = token.with_grants(api.VideoGrants(room_join=True, room=command["room"]))
-            if "kind" in command:
-                token = token.with_kind(command["kind"])
-            if "agent" in command:
-                agent = api.RoomAgentDispatch(agent_name=command["agent"], metadata=command.get("metadata", ""))
-                token = token.with_room_config(api.RoomConfiguration(agents=[agent]))
+            token = livekit_tokens.join(command, arguments.key, arguments.secret)
             before = [recording(path) for path in command.get("before", [])]
-            return command | {"url": arguments.url, "token": token.to_jwt(), "before": before}
+            return command | {"url": arguments.url, "token": token, "before": before}
         case "say":
             return command | {"recording": recording(command["wav"])}
         case _:

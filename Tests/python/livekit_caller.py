@@ -23,8 +23,9 @@ import os
 import sys
 import wave
 
+import livekit_tokens
 import numpy as np
-from livekit import api, rtc
+from livekit import rtc
 
 RATE = 16_000
 FRAME = 320
@@ -60,16 +61,9 @@ class Caller:
         task.add_done_callback(self.tasks.discard)
 
     async def join(self, command: dict) -> None:
-        identity = command.get("identity", "caller")
-        token = api.AccessToken(self.arguments.key, self.arguments.secret).with_identity(identity)
-        token = token.with_grants(api.VideoGrants(room_join=True, room=command["room"]))
-        if "kind" in command:
-            token = token.with_kind(command["kind"])
-        if "agent" in command:
-            agent = api.RoomAgentDispatch(agent_name=command["agent"], metadata=command.get("metadata", ""))
-            token = token.with_room_config(api.RoomConfiguration(agents=[agent]))
+        token = livekit_tokens.join(command, self.arguments.key, self.arguments.secret)
         self.listen()
-        await self.room.connect(self.arguments.url, token.to_jwt(), options=rtc.RoomOptions(auto_subscribe=True))
+        await self.room.connect(self.arguments.url, token, options=rtc.RoomOptions(auto_subscribe=True))
         self.tell("joined", room=command["room"])
         for person in self.room.remote_participants.values():
             self.person("participant", person)

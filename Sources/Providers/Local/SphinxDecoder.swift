@@ -3,6 +3,8 @@ import Foundation
 
 /// One PocketSphinx decoder: the general language model and any number of grammars. Not thread-safe: one utterance of one
 /// stream at a time; whoever borrows it from the pool owns it meanwhile.
+///
+/// Unchecked because it holds raw pointers; that one owner at a time is the only one who touches them.
 @safe final class SphinxDecoder: @unchecked Sendable {
     // Unchecked because the pool hands it to one owner at a time.
     private let decoder: OpaquePointer
