@@ -103,8 +103,12 @@ struct JobTests {
         #expect(run.offerAndAccept("AJ_1").answers.count == 1)
         #expect(run.offerAndAccept("AJ_2").answers.isEmpty)
         run.assign("AJ_1")
-        // It runs, and the capacity does not show it yet.
+        let before = run.now
+        run.now += .milliseconds(100)
+        // It runs, and the capacity does not show it yet, nor does a measurement that began before.
         #expect(run.handle(.started("AJ_1")).answers.isEmpty)
+        #expect(run.handle(.capacity(DispatchCapacity(free: 1, total: 10, measured: before))).answers.isEmpty)
+        run.now += .milliseconds(100)
         #expect(run.handle(.capacity(DispatchCapacity(free: 0, total: 10))).answers.isEmpty)
         #expect(run.handle(.capacity(DispatchCapacity(free: 1, total: 10))).answers.map(\.jobID) == ["AJ_2"])
     }

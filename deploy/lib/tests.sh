@@ -71,9 +71,15 @@ build_example() {
         swift build --package-path "$root" --build-tests --disable-build-manifest-caching
 }
 
+# report_failures FILE: what failed, and the counts, once more: in the output of all tests nobody finds them.
+report_failures() {
+    step "What failed"
+    grep -aE '^✘ Test .*(recorded an issue|failed after)|^✘ Test run|Fatal error|Exited with|Signal [0-9]' "$1" | cut -c 1-1000 | tail -n 80 || note "(the output says nothing of it)"
+}
+
 # Returns the status of the tests.
 run_tests() {
-    local folder status=0
+    local folder output status=0
     mkdir -p "$state"
     folder=$(mktemp -d "$state/test.XXXXXX")
     # shellcheck disable=SC2064
@@ -88,6 +94,8 @@ run_tests() {
     start_test_servers "$folder"
     step "Running the tests"
     expect_failure # its status is that of the tests
-    (cd "$root" && swift test --no-parallel --skip-build "$@") || status=$?
+    output=$folder/tests.log
+    (cd "$root" && swift test --no-parallel --skip-build "$@" 2>&1 | tee "$output") || status=$?
+    [ "$status" = 0 ] || report_failures "$output"
     return "$status"
 }

@@ -111,17 +111,15 @@ final class RoomKeeper: WorkerBondOwner {
         logger.warning("session in a room is not taken care of any more", metadata: ["code": "\(error.code.rawValue)", "reason": "\(error.message)"])
         service.metrics.refused(error.code)
         bond?.close()
-        started?.fail(error)
-        started = nil
-        end(error.message)
+        end(error.message, error)
     }
 
-    private func end(_ problem: String?) {
+    private func end(_ problem: String?, _ error: AdmissionError? = nil) {
         guard bond != nil else { return }
         bond = nil
-        started?.fail(AdmissionError(.workerLost, "the session has ended before it began: \(problem ?? "its worker has ended it")"))
-        started = nil
         service.rooms.remove(session)
+        started?.fail(error ?? AdmissionError(.workerLost, "the session has ended before it began: \(problem ?? "its worker has ended it")"))
+        started = nil
         onEnd(problem)
     }
 }

@@ -32,8 +32,9 @@ extension LiveKitAdmission {
     /// Once for all registrations, which want to know it several times a second.
     private func watchCapacity(_ host: any AdmissionHost) async {
         while !Task.isCancelled {
+            let measured = ContinuousClock.now
             let capacity = host.isDraining ? nil : await host.capacity()
-            state.withLock { $0.capacity = capacity.map { DispatchCapacity(free: $0.free, total: $0.total) } }
+            state.withLock { $0.capacity = capacity.map { DispatchCapacity(free: $0.free, total: $0.total, measured: measured) } }
             try? await Task.sleep(for: Self.capacityInterval)
         }
     }

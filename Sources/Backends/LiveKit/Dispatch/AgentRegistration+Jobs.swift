@@ -12,8 +12,11 @@ extension AgentRegistration {
     /// Somebody waits for room.
     var isHolding: Bool { jobs.values.contains(where: \.isHeld) }
     var pendingCount: Int { jobs.values.count(where: \.isPending) }
-    /// Places that are taken and that the capacity does not show yet.
-    var reserved: Double { Double(jobs.values.count { !$0.isPending }) * settings.jobWeight }
+    /// Places that are taken and that the capacity may not show yet.
+    var reserved: Double {
+        let unseen = running.values.count { job in capacity.measured.map { $0 <= job.since } ?? true }
+        return Double(jobs.values.count { !$0.isPending } + unseen) * settings.jobWeight
+    }
     /// Sums of weights are not exact.
     var hasRoom: Bool { capacity.free - reserved + 1e-6 >= settings.jobWeight }
     /// Jobs that are ours.
@@ -156,8 +159,6 @@ extension AgentRegistration {
         guard let entry = jobs[id], case .starting(let assignment, let attempt) = entry.phase else { return }
         jobs[id] = nil
         running[id] = RunningJob(assignment: assignment, since: now, number: entry.number)
-        // Until the next measurement shows it.
-        capacity.free -= settings.jobWeight
         actions.append(.count(.started))
         report(id, .jsRunning)
         if attempt.isTerminated { tell(assignment, .zero, isEarly: true) }

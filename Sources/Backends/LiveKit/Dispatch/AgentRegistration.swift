@@ -106,6 +106,7 @@ struct AgentRegistration: Sendable {
             tickJobs(now)
         case .capacity(let value):
             capacity = value
+            capacity.measured = value.measured ?? now
             acceptHeld(now)
         case .answered(let id, let answer): answered(id, answer, now)
         case .started(let id): started(id, now)
