@@ -1,6 +1,10 @@
+// For SCHED_BATCH.
+#define _GNU_SOURCE
+
 #include "livekit_shim.h"
 
 #include <dlfcn.h>
+#include <sched.h>
 #include <stdio.h>
 
 struct functions {
@@ -11,6 +15,22 @@ struct functions {
 };
 
 static struct functions library;
+
+// Threads inherit how they are scheduled from whoever starts them.
+static void initialize(livekit_callback callback, bool capture_logs, const char *version) {
+#ifdef SCHED_BATCH
+    int policy = sched_getscheduler(0);
+    struct sched_param parameters;
+    bool can_return = policy >= 0 && sched_getparam(0, &parameters) == 0;
+    const struct sched_param batch = {0};
+    if (can_return) sched_setscheduler(0, SCHED_BATCH, &batch);
+#endif
+    // The name is one that the library's server side knows; what it says of a client is for statistics only.
+    library.initialize(callback, capture_logs, "cpp", version);
+#ifdef SCHED_BATCH
+    if (can_return) sched_setscheduler(0, policy, &parameters);
+#endif
+}
 
 bool livekit_open(const char *path, livekit_callback callback, bool capture_logs, const char *version, char *message, size_t message_size) {
     void *opened = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -30,8 +50,7 @@ bool livekit_open(const char *path, livekit_callback callback, bool capture_logs
         return false;
     }
     library = found;
-    // The name is one that the library's server side knows; what it says of a client is for statistics only.
-    library.initialize(callback, capture_logs, "cpp", version);
+    initialize(callback, capture_logs, version);
     return true;
 }
 
