@@ -200,7 +200,7 @@ let testTargets: [Target] = [
     tests("BackendTests", ["BackendKit", nioCore]),
     tests("PipecatTests", ["PipecatBackend", "BackendKit", "Audio", nioCore, logging]),
     tests("LiveKitMediaTests",
-          ["LiveKitMedia", "LiveKitBackend", "LiveKitProtocol", "LiveKitSimulator", "BackendKit", "Audio", protobuf, logging, nioCore, nioPosix, nioEmbedded], resources: [.copy("Resources")]),
+          ["LiveKitMedia", "LiveKitBackend", "LiveKitProtocol", "LiveKitSimulator", "BackendKit", "Cryptography", "Audio", protobuf, logging, nioCore, nioPosix, nioEmbedded], resources: [.copy("Resources")]),
     tests("LiveKitDispatchTests",
           ["LiveKitDispatch", "LiveKitProtocol", "LiveKitSimulator", "ClusterSupport", "HTTPClient", "WebSocket", "WireCoding", "Cryptography", "Resilience", "Telemetry", lifecycle, protobuf, logging, nioCore, nioPosix]),
     tests("ProviderTests",

@@ -38,6 +38,9 @@ public protocol BackendAdmission: Sendable {
     /// The dispatcher ends. Returns when all sessions that were promised to somebody are started; `run` is cancelled then, or when the
     /// dispatcher's time is over. Sessions that are promised from now on may be lost.
     func drain() async
+    /// A session in a room was closed because its worker was gone and no other one took it over in time: what it held there is let go of. `handshake`
+    /// is that of its `RoomGrant`.
+    func abandoned(_ handshake: [UInt8]) async
 }
 
 extension BackendAdmission {
@@ -56,6 +59,7 @@ extension BackendAdmission {
     public var figures: [BackendFigure] { [] }
     public func run(_ host: any AdmissionHost) async {}
     public func drain() async {}
+    public func abandoned(_ handshake: [UInt8]) async {}
 }
 
 /// An HTTP request, or the one that a WebSocket began with.

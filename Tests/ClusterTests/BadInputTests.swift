@@ -205,12 +205,12 @@ extension ClusterTests {
         private func expectNothingIsLeft(_ bed: Testbed) async throws {
             // Sooner than silence alone would end a connection.
             try await eventually(
-                "no session on the worker; \(bed.cluster.log("media-worker-1").suffix(2_000))", within: 20
+                "no session on the worker; \(bed.cluster.log("media-worker-1").suffix(2_000))", within: 40
             ) {
                 await bed.metric("parley_worker_sessions", of: "media-worker-1") == 0
             }
             for name in bed.cluster.serviceNames {
-                #expect(await LocalCluster.get(bed.cluster.opsURL(name) + "/readyz")?.status == 200)
+                try await eventually("\(name) is ready") { await LocalCluster.get(bed.cluster.opsURL(name) + "/readyz")?.status == 200 }
             }
         }
     }

@@ -47,9 +47,8 @@ struct RoomBed: Sendable {
     }
 
     static func configure(_ configuration: inout SimulatorConfiguration) {
-        configuration.tools.latency = .fixed(1_500)
+        configuration.tools.latency = .fixed(3_000)
         configuration.language.rules += [
-            LanguageRule("story", answer: story + "."),
             LanguageRule("stock", answer: "I look that up in the great book of the warehouse. ", calls: [.init("stock_level", #"{"item": "phones"}"#)], afterCalls: "There are nine."),
             LanguageRule("bye", calls: [.init("end_call", "{}")], afterCalls: "Goodbye."),
             LanguageRule("person", answer: "I put you through. ", calls: [.init("transfer", #"{"target": "reception"}"#)], afterCalls: "Nobody answers there."),
@@ -60,6 +59,8 @@ struct RoomBed: Sendable {
     /// - Parameter livekit: a server, and what LiveKit may dispatch as `PARLEY_LIVEKIT_AGENTS` has it
     static func options(_ simulator: ProviderSimulator, _ livekit: LiveKitCredentials?, dispatching agents: String = "") throws -> LocalCluster.Options {
         var options = try Testbed.options(simulator)
+        // Long enough for a caller on a busy machine to be back.
+        options.environment["PARLEY_RECONNECT_WINDOW"] = "15s"
         options.agents["host.yaml"] = agent("host", greeting: "Hello, this is the host.", more: ["tools:", "  - name: stock_level", "    description: How many there are."])
         options.agents["switchboard.yaml"] = agent(
             "switchboard", greeting: "Hello, this is the switchboard.",

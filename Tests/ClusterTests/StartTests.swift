@@ -19,8 +19,8 @@ extension ClusterTests {
                     try await eventually("\(name) says what it misses; \(cluster.log(name).suffix(2_000))") {
                         await LocalCluster.get(cluster.opsURL(name) + "/readyz")?.body.contains("redis") == true
                     }
-                    #expect(await LocalCluster.get(cluster.opsURL(name) + "/readyz")?.status == 503)
-                    #expect(await LocalCluster.get(cluster.opsURL(name) + "/healthz")?.status == 200)
+                    try await eventually("\(name) waits") { await LocalCluster.get(cluster.opsURL(name) + "/readyz")?.status == 503 }
+                    try await eventually("\(name) lives") { await LocalCluster.get(cluster.opsURL(name) + "/healthz")?.status == 200 }
                     try await eventually("\(name) logs what it misses; \(cluster.log(name).suffix(2_000))") {
                         cluster.log(name).contains("no connection to Redis; trying again")
                     }

@@ -32,11 +32,15 @@ extension ClusterTests {
 
         /// The worker that has the one call.
         private func carrier(_ cluster: LocalCluster) async throws -> String {
-            for worker in Self.workers {
-                let metrics = await LocalCluster.get(cluster.opsURL(worker) + "/metrics")?.body ?? ""
-                if metrics.contains("\nparley_worker_sessions 1") { return worker }
+            var found: String?
+            try await eventually("a worker has the call") {
+                for worker in Self.workers {
+                    let metrics = await LocalCluster.get(cluster.opsURL(worker) + "/metrics")?.body ?? ""
+                    if metrics.contains("\nparley_worker_sessions 1") { found = worker }
+                }
+                return found != nil
             }
-            throw Unfulfilled(description: "no worker has the call")
+            return try #require(found)
         }
 
         /// The greeting is heard to its end, each sentence once, or twice where it was begun again.

@@ -44,6 +44,7 @@ struct Testbed: Sendable {
         configuration.language.rules = [
             LanguageRule(
                 "opening hours", answer: "Let me look. ", calls: [.init("look_up", #"{"topic": "hours"}"#)], afterCalls: "We open at nine."),
+            LanguageRule("story", answer: RoomBed.story + "."),
             LanguageRule("where am i", answer: "One moment. ", calls: [.init("locate", #"{"exactly": true}"#)], afterCalls: "You are there."),
         ]
         change(&configuration)

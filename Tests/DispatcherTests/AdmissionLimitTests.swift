@@ -7,7 +7,7 @@ import Testing
 
 extension CallerLimits {
     static func over(_ store: FakeLimits, _ settings: CallerLimitSettings) -> CallerLimits {
-        CallerLimits(settings, shared: SharedLimits(store, metrics: MetricsRegistry()))
+        CallerLimits(settings, shared: SharedLimits(store, patience: .seconds(60), metrics: MetricsRegistry()))
     }
 }
 

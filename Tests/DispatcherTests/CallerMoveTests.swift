@@ -32,6 +32,8 @@ import WebSocket
                     WebSocketRequest(url, headers: headers, connectDeadline: .seconds(10)), configuration: WebSocketConfiguration(), on: loop,
                     handler: self)
             }.get()
+            // What is sent before it is open would be lost.
+            while socket.withLock({ $0 }) == nil, heard.withLock({ $0.closure }) == nil { try await Task.sleep(for: .milliseconds(1)) }
         }
 
         func send(_ text: String) {

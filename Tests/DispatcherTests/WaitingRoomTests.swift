@@ -9,8 +9,9 @@ import Testing
     private let workers = FakeWorkers()
     private let positions = Positions()
 
-    private func room(places: Int = 10) -> WaitingRoom {
-        WaitingRoom(.init(places: places, patience: .seconds(20)), clock: clock)
+    /// Tests move the clock without waiting for those who wait.
+    private func room(places: Int = 10, patience: Duration = .seconds(1_000_000)) -> WaitingRoom {
+        WaitingRoom(.init(places: places, patience: patience), clock: clock)
     }
 
     private func wait(_ room: WaitingRoom, _ name: String, _ request: PlacementRequest = .init()) async throws
@@ -77,7 +78,7 @@ import Testing
     }
 
     @Test func whoWaitedInVainIsRefused() async throws {
-        let room = room()
+        let room = room(patience: .seconds(20))
         workers.setRoom(0)
         async let failure = #expect(throws: AdmissionError.self) { _ = try await wait(room, "a") }
         await until { positions.of("a") == [1] }

@@ -127,7 +127,7 @@ private final class RawWorker: Sendable {
 
     /// Says `messages` and leaves the rest to `body`.
     static func run(
-        _ messages: [AgentWireWorkerMessage.OneOf_Message?], _ configuration: AgentServerConfiguration = AgentServerConfiguration(),
+        _ messages: [AgentWireWorkerMessage.OneOf_Message?], _ configuration: AgentServerConfiguration = DispatchRun.patient { _ in },
         _ body: (RawWorker, AgentServer) async throws -> Void
     ) async throws {
         let simulator = try await LiveKitAgentSimulator.start(configuration)

@@ -106,9 +106,8 @@ struct DispatchClientTests {
         try await DispatchRun.run(owner: owner) { run in
             try await run.ready()
             let id = await run.server.dispatch(agentName: "lead", room: "call-1")
-            try await run.settle()
+            while run.count("queued") == 0 { try await Task.sleep(for: .milliseconds(10)) }
             #expect(await run.server.snapshot.job(id)?.status == .offered)
-            #expect(run.count("queued") == 1)
             owner.set { $0.capacity = DispatchCapacity(free: 1, total: 10) }
             try await run.wait(for: id, .running)
             await run.expectNoViolations()
@@ -243,10 +242,10 @@ struct DispatchClientTests {
             let id = await run.server.dispatch(agentName: "lead", room: "call-1")
             try await run.wait(for: id, .running)
             await run.server.terminate(id, agentLeft: true)
-            try await run.settle()
+            while run.owner.now.ended.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
             let termination = try #require(run.owner.now.ended.first)
             #expect(termination.assignment.job.id == id && termination.assignment.participant.identity == "agent-\(id)")
-            #expect(await run.server.snapshot.worker(named: "lead")?.jobCount == 1)
+            try await run.wait("one job") { $0.worker(named: "lead")?.jobCount == 1 }
             await run.client.jobEnded(id)
             try await run.wait("no job") { $0.worker(named: "lead")?.jobCount == 0 }
             await run.expectNoViolations()

@@ -31,12 +31,14 @@ struct WholeServerTests {
     }
 
     private func run(agentName: String = "lead", _ body: @escaping @Sendable (Run) async throws -> Void) async throws {
-        let server = try await LiveKitSimulator.start()
+        let server = try await LiveKitSimulator.start(agents: DispatchRun.patient { _ in })
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let owner = FakeOwner()
         let (key, secret) = (LiveKitSimulator.apiKey, LiveKitSimulator.secret.revealed)
+        var settings = AgentRegistrationSettings(agentName: agentName)
+        settings.answerWithin = .seconds(60)
         let client = try AgentDispatchClient(
-            server: server.credentials.url.webSocket, settings: AgentRegistrationSettings(agentName: agentName),
+            server: server.credentials.url.webSocket, settings: settings,
             handlers: owner.handlers { AgentServerTokens.worker(key: key, secret: secret) }, on: loop, metrics: MetricsRegistry(),
             logger: CapturedLog().logger)
         let run = Run(server: server, api: LiveKitServerAPI(server.credentials, eventLoop: loop), client: client, owner: owner)

@@ -1,7 +1,11 @@
+import BackendKit
+import Cryptography
 import Foundation
 import LiveKitMedia
 import LiveKitProtocol
 import LiveKitSimulator
+import Logging
+import NIOPosix
 import Testing
 
 @testable import LiveKitBackend
@@ -41,6 +45,25 @@ import Testing
             #expect(grant.roomAdmin && grant.room == "r")
             // Who has hung up is fine.
             try await telephony.hangUp("phone", "r")
+        }
+    }
+
+    @Test func oneWhomNoAgentHasIsHungUpUnlessSomebodyElseIsThere() async throws {
+        try await run { simulator, _ in
+            let backend = LiveKitBackend()
+            let variables = [
+                "LIVEKIT_URL": "\(simulator.credentials.url.webSocket)", "LIVEKIT_API_KEY": simulator.credentials.apiKey,
+                "LIVEKIT_API_SECRET": simulator.credentials.secret.revealed,
+            ]
+            let admission = try backend.makeAdmission(try BackendSettings(of: backend) { variables[$0] }, logger: Logger(label: "test"))
+            // The agent that nobody runs any more is not in the room, or not known to be gone.
+            let room = RoomGrantRecord(room: "r", identity: "agent-1").handshake
+            await admission.abandoned(room)
+            _ = try simulator.publish(.microphone, by: "phone", room: "r")
+            try await LiveKitServerAPI(simulator.credentials, eventLoop: MultiThreadedEventLoopGroup.singleton.next()).removeParticipant("web", room: "r")
+            await admission.abandoned(room)
+            #expect(throws: (any Error).self) { try simulator.publish(.microphone, by: "phone", room: "r") }
+            await admission.abandoned(Array("no grant".utf8))
         }
     }
 

@@ -18,7 +18,7 @@ import Testing
         _ limits: VendorQuota, vendor: String = "openai", over other: (any LimitStore)? = nil,
         _ body: @escaping @Sendable (ProviderQuota) async throws -> Void
     ) async throws {
-        let shared = SharedLimits(other ?? store, metrics: MetricsRegistry())
+        let shared = SharedLimits(other ?? store, patience: .seconds(20), metrics: MetricsRegistry())
         let quota = ProviderQuota([vendor: limits], shared: shared, worker: "w-\(UUID().uuidString)", localShare: 0.5)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await quota.run() }

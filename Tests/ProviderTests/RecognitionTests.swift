@@ -109,7 +109,8 @@ extension RecognitionEvent {
     @Test func aBrokenConnectionIsMadeAgainAndTheUnfinishedUtteranceSentAgain() async throws {
         try await withSimulator { simulator in
             simulator.say(
-                [ScriptedUtterance("lost words"), ScriptedUtterance("the same words again")], tag: "session-1")
+                // The first connection gives no final; on a busy machine it may break before it has any audio.
+                [ScriptedUtterance("the same words again"), ScriptedUtterance("the same words again")], tag: "session-1")
             simulator.play([.reset(after: 150)], on: .deepgram)
             let ear = try await Ear(recogniser(simulator))
             try await ear.hear(speech: 600)

@@ -192,7 +192,7 @@ struct TurnAnalyzerTests {
         let clip = try Clips.samples("espeak")
         let expected = try model.makePredictor().probability(clip)
         let outcomes = Outcomes()
-        let subject = try TurnAnalyzer(model: model, settings: .standard(cores: 2))
+        let subject = try TurnAnalyzer(model: model, settings: .init(threads: 1, queueLimit: 4, niceness: 0))
         subject.request(audio: clip, deadline: .now + .seconds(60)) { outcomes.add($0) }
         try outcomes.wait(1)
         #expect(outcomes.words == ["\(expected)"])

@@ -15,7 +15,8 @@ import Testing
     .enabled(if: StoreFixture.isRedisThere, "PARLEY_TEST_REDIS_URL is not set"), .timeLimit(.minutes(1)), .serialized)
 struct ReaperTests {
     private func reaper(
-        _ store: StoreFixture, isAttached: @escaping @Sendable (String, String) async throws -> Bool = { _, _ in false }
+        _ store: StoreFixture, isAttached: @escaping @Sendable (String, String) async throws -> Bool = { _, _ in false },
+        abandoned: @escaping @Sendable (Opened) async -> Void = { _ in }
     ) -> Reaper {
         var settings = Reaper.Settings()
         settings.reconnectWindow = .zero
@@ -28,7 +29,7 @@ struct ReaperTests {
                 if tenant != store.tenant { return true }
                 return try await isAttached(session, tenant)
             },
-            metrics: MetricsRegistry(), logger: Logger(label: "test"))
+            abandoned: abandoned, metrics: MetricsRegistry(), logger: Logger(label: "test"))
     }
 
     private func withStore(_ body: (StoreFixture) async throws -> Void) async throws {
@@ -63,8 +64,10 @@ struct ReaperTests {
                     .claimed(.with { $0.worker = store.worker }), .attached(.with { $0.attachment = "a" }),
                     .toolCalled(.with { $0.call = "1" }), .replyStarted(.with { $0.reply = 1 }),
                 ])
-            let reaper = reaper(store)
+            let abandoned = Mutex<[Opened]>([])
+            let reaper = reaper(store, abandoned: { opened in abandoned.withLock { $0.append(opened) } })
             #expect(await reaper.round().contains(.closed(reason: "lost")))
+            #expect(abandoned.withLock { $0.map(\.tenant) } == [store.tenant])
             let session = claim.header.session
             let events = try await store.events(of: session)
             let state = SessionState(events)

@@ -107,7 +107,7 @@ public enum DispatcherProgram {
         // They end in reverse order: backends start what they have promised while workers are still watched.
         return [Running { try await client.run() }, Running { await limits.run() }] + directoryService + [watch]
             + core.backends.all.map { BackendHost($0, service: core, registry: registry) }
-            + [RoomRescue(service: core, store: client), try reaper(context, client, shared), server]
+            + [RoomRescue(service: core, store: client), try reaper(context, client, shared, core.backends), server]
     }
 
     private static func backends(_ environment: ServiceEnvironment, _ installed: InstalledBackends, _ logger: Logger) throws -> DispatcherBackends {
@@ -120,7 +120,9 @@ public enum DispatcherProgram {
         return backends
     }
 
-    private static func reaper(_ context: ServiceContext, _ client: StoreClient, _ shared: SharedLimits) throws -> Reaper {
+    private static func reaper(
+        _ context: ServiceContext, _ client: StoreClient, _ shared: SharedLimits, _ backends: DispatcherBackends
+    ) throws -> Reaper {
         var settings = Reaper.Settings()
         settings.reconnectWindow = try context.environment.get(CommonKeys.reconnectWindow)
         return Reaper(
@@ -128,7 +130,7 @@ public enum DispatcherProgram {
             isAttached: { session, tenant in
                 // While some dispatcher has the caller, the session is not for the reaper, however long its worker is cut off.
                 try await shared.isHeld(HeldLease(member: session, what: CallerLimits.sessions, subject: .tenant(tenant)))
-            }, metrics: context.metrics, logger: context.logger)
+            }, abandoned: { opened in await backends.abandoned(opened.backend, room: Array(opened.room)) }, metrics: context.metrics, logger: context.logger)
     }
 
     private static func directory(_ context: ServiceContext) async throws -> (any CallerDirectory, [any Service]) {

@@ -34,6 +34,11 @@ package struct DispatcherBackends: Sendable {
     func isRoom(_ name: String) -> Bool { entries[name]?.admission.webSocketPaths.isEmpty == true }
     var haveRooms: Bool { entries.keys.contains { isRoom($0) } }
 
+    /// Tells a backend that a session in one of its rooms was closed and nobody of ours is there.
+    package func abandoned(_ backend: String, room: [UInt8]) async {
+        if !room.isEmpty { await entries[backend]?.admission.abandoned(room) }
+    }
+
     /// The backend whose callers connect there.
     func entry(atPath path: String) -> Entry? { paths[path].flatMap { entries[$0] } }
 }

@@ -46,22 +46,26 @@ package struct Reaper: Service, CustomStringConvertible {
     private let store: StoreClient
     private let settings: Settings
     private let isAttached: @Sendable (_ session: String, _ tenant: String) async throws -> Bool
+    private let abandoned: @Sendable (_ opened: Opened) async -> Void
     private let clock: any MonotonicClock
     private let metrics: ReaperMetrics
     private let logger: Logger
     /// Who it is as an owner.
     let worker = "\(ReaperPlan.workerPrefix)\(UInt64.random(in: .min ... .max))"
 
-    /// - Parameter isAttached: whether the session's caller is connected to any dispatcher; when it throws, nobody knows, and the session is
-    ///   left alone
+    /// - Parameters:
+    ///   - isAttached: whether the session's caller is connected to any dispatcher; when it throws, nobody knows, and the session is left alone
+    ///   - abandoned: told what a session was opened with when it is closed
     package init(
         store: StoreClient, settings: Settings = Settings(),
         isAttached: @escaping @Sendable (_ session: String, _ tenant: String) async throws -> Bool,
+        abandoned: @escaping @Sendable (_ opened: Opened) async -> Void = { _ in },
         clock: any MonotonicClock = ContinuousClock(), metrics: MetricsRegistry, logger: Logger
     ) {
         self.store = store
         self.settings = settings
         self.isAttached = isAttached
+        self.abandoned = abandoned
         self.clock = clock
         self.metrics = ReaperMetrics(metrics)
         self.logger = logger
@@ -173,6 +177,7 @@ package struct Reaper: Service, CustomStringConvertible {
                 "session": "\(orphan.session)", "tenant": "\(orphan.tenant)", "reason": "\(plan.closing.reason)",
                 "owner": "\(orphan.owner)",
             ])
+        if let opened = state.opened { await abandoned(opened) }
         return .closed(reason: plan.closing.reason)
     }
 

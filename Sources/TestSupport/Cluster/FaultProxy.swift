@@ -101,8 +101,9 @@ private final class ProxyPair {
     private var server: (any Channel)?
     private var isConnecting = false
     private var isOver = false
-    /// When the last delayed piece of each direction is due, so that pieces stay in order.
+    /// When the last delayed piece of each direction is due, and how many are on their way, so that pieces stay in order.
     private var due: (toServer: NIODeadline, toClient: NIODeadline) = (.now(), .now())
+    private var delayed = (toServer: 0, toClient: 0)
 
     init(_ client: any Channel, _ core: ProxyCore) {
         self.client = client
@@ -154,8 +155,18 @@ private final class ProxyPair {
         let earliest = NIODeadline.now() + core.delay
         let time = max(earliest, fromClient ? due.toServer : due.toClient)
         if fromClient { due.toServer = time } else { due.toClient = time }
-        guard time > .now() else { return receiver.writeAndFlush(bytes, promise: nil) }
-        core.eventLoop.scheduleTask(deadline: time) { receiver.writeAndFlush(bytes, promise: nil) }
+        // One that is due may not have gone yet.
+        guard time > .now() || (fromClient ? delayed.toServer : delayed.toClient) > 0 else { return receiver.writeAndFlush(bytes, promise: nil) }
+        count(1, fromClient)
+        let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
+        core.eventLoop.scheduleTask(deadline: time) {
+            bound.value.count(-1, fromClient)
+            receiver.writeAndFlush(bytes, promise: nil)
+        }
+    }
+
+    private func count(_ change: Int, _ fromClient: Bool) {
+        if fromClient { delayed.toServer += change } else { delayed.toClient += change }
     }
 
     /// A receiver takes no more, or takes again.

@@ -16,7 +16,9 @@ package enum TestRedis {
         -> Result
     {
         guard let url else { throw RedisError(.invalidConfiguration, "PARLEY_TEST_REDIS_URL is not set") }
-        let configuration = try RedisConfiguration(url: url)
+        var configuration = try RedisConfiguration(url: url)
+        // A debug build on a busy machine is no Redis that is away.
+        configuration.commandTimeout = .seconds(60)
         let clients = (0..<count).map { _ in
             RedisClient(configuration, on: MultiThreadedEventLoopGroup.singleton.next(), logger: TestPostgres.quiet)
         }

@@ -64,6 +64,19 @@ final class LiveKitAdmission: BackendAdmission {
         return RoomGrant(handshake: record.handshake, description: "room \(room)")
     }
 
+    /// A telephone would stay connected to a room where nobody is. Where somebody else is, the caller stays with them.
+    func abandoned(_ handshake: [UInt8]) async {
+        guard let record = RoomGrantRecord(handshake: handshake) else { return }
+        do {
+            let people = try await api.listParticipants(record.room).filter { $0.identity != record.identity && $0.kind != .egress }
+            guard people.count == 1, let phone = people.first, phone.kind == .sip else { return }
+            try await Telephony.by(credentials).hangUp(phone.identity, record.room)
+            logger.notice("hung up on a caller whom no agent has", metadata: ["room": "\(record.room)", "participant": "\(phone.identity)"])
+        } catch {
+            logger.warning("a telephone caller may stay connected to a room without an agent", metadata: ["room": "\(record.room)", "error": "\(error)"])
+        }
+    }
+
     // MARK: Webhooks
 
     func receive(_ request: BackendRequest) async -> BackendResponse? {
