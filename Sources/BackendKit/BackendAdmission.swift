@@ -38,8 +38,8 @@ public protocol BackendAdmission: Sendable {
     /// The dispatcher ends. Returns when all sessions that were promised to somebody are started; `run` is cancelled then, or when the
     /// dispatcher's time is over. Sessions that are promised from now on may be lost.
     func drain() async
-    /// A session in a room was closed because its worker was gone and no other one took it over in time: what it held there is let go of. `handshake`
-    /// is that of its `RoomGrant`.
+    /// A session in a room was closed because no worker had it for too long: what it held there is let go of, unless somebody is there after all.
+    /// Called once, one session after the other; not when the dispatcher ends before. `handshake` is that of its `RoomGrant`.
     func abandoned(_ handshake: [UInt8]) async
 }
 
@@ -171,7 +171,7 @@ public struct RoomCall: Sendable, Hashable {
 /// What the dispatcher does for the admission half of a backend.
 public protocol AdmissionHost: Sendable {
     /// Starts a session in a room; returns its id when a worker has it. `ended` is called once, on any thread, when the session is over, with
-    /// what went wrong where something did; it is not called when this dispatcher ends before.
+    /// what went wrong where something did; it is not called when this throws or when this dispatcher ends before.
     ///
     /// - Throws: `BackendRefusal`
     func start(_ call: RoomCall, ended: @escaping @Sendable (_ problem: String?) -> Void) async throws -> String

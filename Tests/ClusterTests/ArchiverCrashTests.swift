@@ -46,7 +46,7 @@ extension ClusterTests {
             // What a dead archiver had read comes after what its successor has read, so the end may be there before the middle.
             try await database.closedConversations(1)
             try await eventually("a log without gaps, from its beginning") {
-                (try? await database.rows("SELECT count(DISTINCT sequence) = max(sequence) FROM parley.events")) == ["t"]
+                (try? await database.rows("SELECT count(*) = max(sequence) FROM parley.events")) == ["t"]
             }
             let user = report.exchanges.map { $0.heard.trimmingCharacters(in: .whitespaces) }
             #expect(

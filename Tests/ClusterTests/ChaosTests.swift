@@ -16,7 +16,7 @@ extension ClusterTests {
             let outcome = try await Command.run(
                 Command.own("parley"),
                 [
-                    "chaos", "--seed", "3", "--calls", "3", "--duration", "80s", "--every", "8s", "--faults",
+                    "chaos", "--seed", "3", "--calls", "2", "--duration", "80s", "--every", "8s", "--faults",
                     faults.joined(separator: ","),
                 ])
             #expect(outcome.status == 0, "\(outcome.output)")

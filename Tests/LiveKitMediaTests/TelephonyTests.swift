@@ -56,13 +56,22 @@ import Testing
                 "LIVEKIT_API_SECRET": simulator.credentials.secret.revealed,
             ]
             let admission = try backend.makeAdmission(try BackendSettings(of: backend) { variables[$0] }, logger: Logger(label: "test"))
-            // The agent that nobody runs any more is not in the room, or not known to be gone.
+            let api = LiveKitServerAPI(simulator.credentials, eventLoop: MultiThreadedEventLoopGroup.singleton.next())
             let room = RoomGrantRecord(room: "r", identity: "agent-1").handshake
             await admission.abandoned(room)
+            // An agent under the same name is one that works.
+            var agent = LiveKitAccessToken(identity: "agent-1", video: .join("r"))
+            agent.kind = .agent
+            try simulator.join(agent.signed(by: simulator.credentials, lifetime: .seconds(60), now: Int64(Date().timeIntervalSince1970 * 1_000)))
+            try await api.removeParticipant("web", room: "r")
+            await admission.abandoned(room)
+            try await api.removeParticipant("agent-1", room: "r")
+            // The agent was there for somebody else.
+            await admission.abandoned(RoomGrantRecord(room: "r", identity: "agent-1", participant: "anna").handshake)
             _ = try simulator.publish(.microphone, by: "phone", room: "r")
-            try await LiveKitServerAPI(simulator.credentials, eventLoop: MultiThreadedEventLoopGroup.singleton.next()).removeParticipant("web", room: "r")
             await admission.abandoned(room)
             #expect(throws: (any Error).self) { try simulator.publish(.microphone, by: "phone", room: "r") }
+            await admission.abandoned(room)
             await admission.abandoned(Array("no grant".utf8))
         }
     }

@@ -16,7 +16,7 @@ import Testing
 struct ReaperTests {
     private func reaper(
         _ store: StoreFixture, isAttached: @escaping @Sendable (String, String) async throws -> Bool = { _, _ in false },
-        abandoned: @escaping @Sendable (Opened) async -> Void = { _ in }
+        abandoned: @escaping @Sendable (Opened) -> Void = { Issue.record("\($0.agent) is said to be abandoned") }
     ) -> Reaper {
         var settings = Reaper.Settings()
         settings.reconnectWindow = .zero
@@ -84,7 +84,7 @@ struct ReaperTests {
         try await withStore { store in
             let session = try await store.open().session
             try await store.endLease(of: session)
-            await reaper(store).round()
+            await reaper(store, abandoned: { _ in }).round()
             #expect(SessionState(try await store.events(of: session)).closed?.detail == "gone before the session began")
         }
     }
@@ -141,7 +141,7 @@ struct ReaperTests {
         try await withStore { store in
             var sessions: [String] = []
             for _ in 0..<20 { sessions.append(try await orphan(store, []).header.session) }
-            let reapers = [reaper(store), reaper(store)]
+            let reapers = [reaper(store, abandoned: { _ in }), reaper(store, abandoned: { _ in })]
             await withTaskGroup(of: Void.self) { group in
                 for reaper in reapers { group.addTask { await reaper.round() } }
             }
@@ -157,7 +157,7 @@ struct ReaperTests {
 
     @Test func `after an outage of Redis nothing is closed until leases mean something again`() async throws {
         // A store that has just begun does not know whether Redis was away.
-        try await StoreFixture.with { (store) async throws in
+        try await StoreFixture.with { $0.settlingLeases = 1_000 } _: { (store) async throws in
             let claim = try await orphan(store, [])
             #expect(try await store.client.orphans(limit: 1000, minimumAge: .zero).settled == false)
             #expect(await reaper(store).round().isEmpty)

@@ -16,19 +16,16 @@ struct functions {
 
 static struct functions library;
 
-// Threads inherit how they are scheduled from whoever starts them.
+// Threads inherit how they are scheduled from whoever starts them. A policy that the operator chose stays.
 static void initialize(livekit_callback callback, bool capture_logs, const char *version) {
 #ifdef SCHED_BATCH
-    int policy = sched_getscheduler(0);
-    struct sched_param parameters;
-    bool can_return = policy >= 0 && sched_getparam(0, &parameters) == 0;
-    const struct sched_param batch = {0};
-    if (can_return) sched_setscheduler(0, SCHED_BATCH, &batch);
+    const struct sched_param none = {0};
+    bool changed = sched_getscheduler(0) == SCHED_OTHER && sched_setscheduler(0, SCHED_BATCH, &none) == 0;
 #endif
     // The name is one that the library's server side knows; what it says of a client is for statistics only.
     library.initialize(callback, capture_logs, "cpp", version);
 #ifdef SCHED_BATCH
-    if (can_return) sched_setscheduler(0, policy, &parameters);
+    if (changed) sched_setscheduler(0, SCHED_OTHER, &none);
 #endif
 }
 

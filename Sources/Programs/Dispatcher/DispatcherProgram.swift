@@ -105,9 +105,13 @@ public enum DispatcherProgram {
             core: core, host: address.host, port: address.port, group: context.eventLoops, logger: context.logger
         ) { port in context.announce("public", at: "http://\(address.host):\(port)") }
         // They end in reverse order: backends start what they have promised while workers are still watched.
+        let (closed, close) = AsyncStream<Opened>.makeStream(bufferingPolicy: .bufferingOldest(1_000))
         return [Running { try await client.run() }, Running { await limits.run() }] + directoryService + [watch]
             + core.backends.all.map { BackendHost($0, service: core, registry: registry) }
-            + [RoomRescue(service: core, store: client), try reaper(context, client, shared, core.backends), server]
+            + [
+                Running { for await opened in closed { await core.backends.abandoned(opened.backend, room: Array(opened.room)) } },
+                RoomRescue(service: core, store: client), try reaper(context, client, shared) { close.yield($0) }, server,
+            ]
     }
 
     private static func backends(_ environment: ServiceEnvironment, _ installed: InstalledBackends, _ logger: Logger) throws -> DispatcherBackends {
@@ -121,7 +125,7 @@ public enum DispatcherProgram {
     }
 
     private static func reaper(
-        _ context: ServiceContext, _ client: StoreClient, _ shared: SharedLimits, _ backends: DispatcherBackends
+        _ context: ServiceContext, _ client: StoreClient, _ shared: SharedLimits, _ abandoned: @escaping @Sendable (Opened) -> Void
     ) throws -> Reaper {
         var settings = Reaper.Settings()
         settings.reconnectWindow = try context.environment.get(CommonKeys.reconnectWindow)
@@ -130,7 +134,7 @@ public enum DispatcherProgram {
             isAttached: { session, tenant in
                 // While some dispatcher has the caller, the session is not for the reaper, however long its worker is cut off.
                 try await shared.isHeld(HeldLease(member: session, what: CallerLimits.sessions, subject: .tenant(tenant)))
-            }, abandoned: { opened in await backends.abandoned(opened.backend, room: Array(opened.room)) }, metrics: context.metrics, logger: context.logger)
+            }, abandoned: abandoned, metrics: context.metrics, logger: context.logger)
     }
 
     private static func directory(_ context: ServiceContext) async throws -> (any CallerDirectory, [any Service]) {

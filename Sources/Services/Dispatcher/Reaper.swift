@@ -46,7 +46,7 @@ package struct Reaper: Service, CustomStringConvertible {
     private let store: StoreClient
     private let settings: Settings
     private let isAttached: @Sendable (_ session: String, _ tenant: String) async throws -> Bool
-    private let abandoned: @Sendable (_ opened: Opened) async -> Void
+    private let abandoned: @Sendable (_ opened: Opened) -> Void
     private let clock: any MonotonicClock
     private let metrics: ReaperMetrics
     private let logger: Logger
@@ -55,11 +55,11 @@ package struct Reaper: Service, CustomStringConvertible {
 
     /// - Parameters:
     ///   - isAttached: whether the session's caller is connected to any dispatcher; when it throws, nobody knows, and the session is left alone
-    ///   - abandoned: told what a session was opened with when it is closed
+    ///   - abandoned: told what a session was opened with whose end nobody but the reaper has written
     package init(
         store: StoreClient, settings: Settings = Settings(),
         isAttached: @escaping @Sendable (_ session: String, _ tenant: String) async throws -> Bool,
-        abandoned: @escaping @Sendable (_ opened: Opened) async -> Void = { _ in },
+        abandoned: @escaping @Sendable (_ opened: Opened) -> Void = { _ in },
         clock: any MonotonicClock = ContinuousClock(), metrics: MetricsRegistry, logger: Logger
     ) {
         self.store = store
@@ -177,7 +177,7 @@ package struct Reaper: Service, CustomStringConvertible {
                 "session": "\(orphan.session)", "tenant": "\(orphan.tenant)", "reason": "\(plan.closing.reason)",
                 "owner": "\(orphan.owner)",
             ])
-        if let opened = state.opened { await abandoned(opened) }
+        if !state.isClosed, let opened = state.opened { abandoned(opened) }
         return .closed(reason: plan.closing.reason)
     }
 

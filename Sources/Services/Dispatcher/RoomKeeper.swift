@@ -21,7 +21,8 @@ final class RoomKeeper: WorkerBondOwner {
     private var isAbandoned = false
     private let onEnd: @Sendable (_ problem: String?) -> Void
 
-    /// `started` is completed when a worker has the session or none takes it; `onEnd` is called once, when the session is over or lost to others.
+    /// `started` is completed when a worker has the session or none takes it; after it has succeeded, `onEnd` is called once, when the session is over
+    /// or lost to others.
     init(
         service: DispatcherCore, backend: String, session: String, tenant: String, attachment: String, on eventLoop: any EventLoop,
         isBeating: @escaping @Sendable (String) async throws -> Bool, started: EventLoopPromise<Void>? = nil,
@@ -118,9 +119,12 @@ final class RoomKeeper: WorkerBondOwner {
         guard bond != nil else { return }
         bond = nil
         service.rooms.remove(session)
-        started?.fail(error ?? AdmissionError(.workerLost, "the session has ended before it began: \(problem ?? "its worker has ended it")"))
-        started = nil
-        onEnd(problem)
+        if let started {
+            self.started = nil
+            started.fail(error ?? AdmissionError(.workerLost, "the session has ended before it began: \(problem ?? "its worker has ended it")"))
+        } else if !isAbandoned {
+            onEnd(problem)
+        }
     }
 }
 

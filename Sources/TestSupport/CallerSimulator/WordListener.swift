@@ -14,8 +14,8 @@ struct WordListener {
 
     /// The ramps at both ends of a word, which nobody would miss: 5 ms.
     private static let edge = 80
-    /// A word that stopped may go on within 5 s: longer than anything stands still in a chaos run.
-    private static let longestBreak = 80_000
+    /// A word that stopped may go on within 20 s: longer than anything stands still in a chaos run, also of a busy machine.
+    private static let longestBreak = 320_000
 
     private let fingerprints: AudioFingerprints
     private var tracker: ClipTracker

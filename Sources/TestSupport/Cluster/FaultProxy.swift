@@ -101,9 +101,13 @@ private final class ProxyPair {
     private var server: (any Channel)?
     private var isConnecting = false
     private var isOver = false
-    /// When the last delayed piece of each direction is due, and how many are on their way, so that pieces stay in order.
-    private var due: (toServer: NIODeadline, toClient: NIODeadline) = (.now(), .now())
-    private var delayed = (toServer: 0, toClient: 0)
+    /// Delayed pieces of a direction: how many are on their way, and when the last of them is due. They stay in order.
+    private struct Delayed {
+        var count = 0
+        var due = NIODeadline.now()
+    }
+    private var toServer = Delayed()
+    private var toClient = Delayed()
 
     init(_ client: any Channel, _ core: ProxyCore) {
         self.client = client
@@ -152,21 +156,17 @@ private final class ProxyPair {
 
     func received(_ bytes: ByteBuffer, fromClient: Bool) {
         guard let receiver = fromClient ? server : client else { return }
-        let earliest = NIODeadline.now() + core.delay
-        let time = max(earliest, fromClient ? due.toServer : due.toClient)
-        if fromClient { due.toServer = time } else { due.toClient = time }
+        let way = fromClient ? \ProxyPair.toServer : \ProxyPair.toClient
+        let time = max(.now() + core.delay, self[keyPath: way].due)
+        self[keyPath: way].due = time
         // One that is due may not have gone yet.
-        guard time > .now() || (fromClient ? delayed.toServer : delayed.toClient) > 0 else { return receiver.writeAndFlush(bytes, promise: nil) }
-        count(1, fromClient)
+        guard time > .now() || self[keyPath: way].count > 0 else { return receiver.writeAndFlush(bytes, promise: nil) }
+        self[keyPath: way].count += 1
         let bound = NIOLoopBound(self, eventLoop: core.eventLoop)
         core.eventLoop.scheduleTask(deadline: time) {
-            bound.value.count(-1, fromClient)
+            bound.value[keyPath: way].count -= 1
             receiver.writeAndFlush(bytes, promise: nil)
         }
-    }
-
-    private func count(_ change: Int, _ fromClient: Bool) {
-        if fromClient { delayed.toServer += change } else { delayed.toClient += change }
     }
 
     /// A receiver takes no more, or takes again.
@@ -178,7 +178,7 @@ private final class ProxyPair {
         isOver = true
         core.remove(self)
         let other = isClient ? server : client
-        let time = max(due.toServer, due.toClient)
+        let time = max(toServer.due, toClient.due)
         core.eventLoop.scheduleTask(deadline: time) { other?.close(promise: nil) }
     }
 

@@ -64,14 +64,17 @@ final class LiveKitAdmission: BackendAdmission {
         return RoomGrant(handshake: record.handshake, description: "room \(room)")
     }
 
-    /// A telephone would stay connected to a room where nobody is. Where somebody else is, the caller stays with them.
+    /// A telephone would stay connected to a room where nobody is. Where somebody else is, be it an agent, also one of our identity, the caller stays
+    /// with them. The server removes a dead agent after 20 s, sooner than sessions are given up.
     func abandoned(_ handshake: [UInt8]) async {
         guard let record = RoomGrantRecord(handshake: handshake) else { return }
         do {
-            let people = try await api.listParticipants(record.room).filter { $0.identity != record.identity && $0.kind != .egress }
-            guard people.count == 1, let phone = people.first, phone.kind == .sip else { return }
-            try await Telephony.by(credentials).hangUp(phone.identity, record.room)
+            let people = try await api.listParticipants(record.room).filter { $0.kind != .egress }
+            guard people.count == 1, let phone = people.first, phone.kind == .sip, phone.identity == record.participant ?? phone.identity else { return }
+            try await api.removeParticipant(phone.identity, room: record.room)
             logger.notice("hung up on a caller whom no agent has", metadata: ["room": "\(record.room)", "participant": "\(phone.identity)"])
+        } catch let error as LiveKitProtocol.LiveKitError where error.code == .notFound {
+            // Who has hung up is fine.
         } catch {
             logger.warning("a telephone caller may stay connected to a room without an agent", metadata: ["room": "\(record.room)", "error": "\(error)"])
         }

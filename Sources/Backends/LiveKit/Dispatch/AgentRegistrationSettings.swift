@@ -22,7 +22,7 @@ package struct AgentRegistrationSettings: Sendable, Hashable {
     package var answerWithin = Duration.milliseconds(2_500)
     /// From our yes to the assignment; then the place is given to others. As LiveKit's own workers have it.
     package var assignWithin = Duration.milliseconds(7_500)
-    /// From the assignment until the session runs; then the job has failed. As long as callers with WebSockets wait in line.
+    /// From the assignment until the session runs; then the job has failed. As long as callers with WebSockets wait in line by default.
     package var startWithin = Duration.seconds(20)
     /// The pause before another attempt to start a session.
     package var startRetry = Duration.milliseconds(250)
