@@ -1,6 +1,7 @@
 import BackendKit
 import Logging
 import NIOPosix
+import RateLimits
 import RelayLink
 import Synchronization
 import Telemetry
@@ -28,12 +29,13 @@ import Testing
         var all: [String?] { told.withLock { $0 } }
     }
 
-    private func run(_ answer: FakeWorker.Answer, _ body: (Run) async throws -> Void) async throws {
+    private func run(_ answer: FakeWorker.Answer, limits: CallerLimits? = nil, _ body: (Run) async throws -> Void) async throws {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let worker = try await FakeWorker("w", answer)
         var cluster = Cluster()
         cluster.placing = FakeFleet(worker)
+        cluster.limits = limits
         let core = DispatcherCore(
             admission: cluster.admission, backends: DispatcherBackends(), rooms: RoomKeepers(group: MultiThreadedEventLoopGroup.singleton),
             logger: logger, registry: MetricsRegistry())
@@ -54,6 +56,25 @@ import Testing
             run.worker.send(.end(code: 1000, reason: "completed"))
             await until { run.ends.all == [nil] }
             #expect(run.core.rooms.count == 0)
+        }
+    }
+
+    @Test func aSessionOfAnotherDispatcherHasItsPlaceAsLongAsItIsTakenCareOf() async throws {
+        let store = FakeLimits()
+        let plenty = RateLimit(perSecond: 100, burst: 100)
+        let limits = CallerLimits.over(store, CallerLimitSettings(address: plenty, key: plenty, tenant: plenty, keySessions: 2, tenantSessions: 2))
+        try await run(.accept(fence: 9), limits: limits) { run in
+            let adoption = RelayAdoption(
+                session: "s-7", tenant: "acme", backend: "rooms", fence: 8, attachment: "a", generation: 1, weight: 1, labels: [])
+            let place = run.worker.place
+            run.core.rooms.adopt(adoption, from: .init(id: place.worker, host: place.host, port: place.port), by: run.core)
+            await until { store.held(of: .tenant("acme")) == ["s-7"] && !run.worker.attaches.isEmpty }
+            run.worker.send(.end(code: 1000, reason: "completed"))
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await limits.run() }
+                await until { store.held(of: .tenant("acme")).isEmpty }
+                group.cancelAll()
+            }
         }
     }
 

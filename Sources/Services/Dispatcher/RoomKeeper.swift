@@ -2,6 +2,7 @@ import Cryptography
 import Logging
 import NIOCore
 import Placement
+import RateLimits
 import RelayLink
 
 /// Takes care of one session in a room: has a worker join it, and another one when that is gone. No audio passes here, and when this dispatcher
@@ -19,6 +20,8 @@ final class RoomKeeper: WorkerBondOwner {
     private var bond: WorkerBond?
     private var started: EventLoopPromise<Void>?
     private var isAbandoned = false
+    /// The place of a session that was begun by another dispatcher.
+    private var lease: Lease?
     private let onEnd: @Sendable (_ problem: String?) -> Void
 
     /// `started` is completed when a worker has the session or none takes it; after it has succeeded, `onEnd` is called once, when the session is over
@@ -48,11 +51,15 @@ final class RoomKeeper: WorkerBondOwner {
         bond.begin(call, reason, place)
     }
 
+    /// Has a place among the tenant's sessions as long as it takes care of this one.
+    func hold(_ lease: Lease) { if bond != nil { self.lease = lease } }
+
     /// The session goes on without this dispatcher. One that is being started is started first, since nobody else would.
     func letGo() {
         guard started == nil, !isAbandoned, bond != nil else { return }
         bond?.close()
         bond = nil
+        lease = nil
         service.rooms.remove(session)
     }
 
@@ -118,6 +125,7 @@ final class RoomKeeper: WorkerBondOwner {
     private func end(_ problem: String?, _ error: AdmissionError? = nil) {
         guard bond != nil else { return }
         bond = nil
+        lease = nil
         service.rooms.remove(session)
         if let started {
             self.started = nil

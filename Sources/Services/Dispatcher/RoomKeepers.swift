@@ -85,6 +85,18 @@ package final class RoomKeepers: Sendable {
             let entry = Entry(keeper: NIOLoopBound(keeper, eventLoop: eventLoop), tenant: call.tenant, eventLoop: eventLoop)
             self.entries.withLock { $0[call.session] = entry }
             keeper.begin(call, reason, place)
+            if call.lease == nil { self.takePlace(of: call, in: service.admission.limits) }
+        }
+    }
+
+    /// A session that another dispatcher took care of counts among its tenant's sessions, as before, and is none for the reaper.
+    private func takePlace(of call: RelayedCall, in limits: CallerLimits?) {
+        guard let limits else { return }
+        // The session does not wait for it.
+        Task {
+            let lease = try? await limits.place(session: call.session, tenant: call.tenant, key: nil)
+            guard let lease, let entry = entries.withLock({ $0[call.session] }) else { return }
+            entry.eventLoop.execute { entry.keeper.value.hold(lease) }
         }
     }
 
