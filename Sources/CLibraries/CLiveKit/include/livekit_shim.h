@@ -10,8 +10,9 @@
 // Gets every event, on threads of the library: `data` is valid during the call only.
 typedef void (*livekit_callback)(const uint8_t *data, size_t length);
 
-// Opens the library at `path` and starts it. False: `message` says why not. On Linux its threads are scheduled as SCHED_BATCH: a packet of audio goes
-// through five of them, and one that is woken need not push aside the one that wakes it, which has more to hand over.
+// Opens the library at `path` and starts it. False: `message` says why not. On Linux its threads, but for those to which it gives real-time priority
+// itself, are scheduled as SCHED_BATCH: a packet of audio goes through five of them, and one that is woken need not push aside the one that wakes it,
+// which has more to hand over.
 bool livekit_open(const char *path, livekit_callback callback, bool capture_logs, const char *version, char *message, size_t message_size);
 
 // Sends a request (FfiRequest) and points `response` at the answer (FfiResponse), which belongs to the handle that is returned: read it, then
