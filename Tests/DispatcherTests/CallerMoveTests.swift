@@ -33,7 +33,7 @@ import WebSocket
                     handler: self)
             }.get()
             // What is sent before it is open would be lost.
-            while socket.withLock({ $0 }) == nil, heard.withLock({ $0.closure }) == nil { try await Task.sleep(for: .milliseconds(1)) }
+            try await eventually("the client is connected") { socket.withLock { $0 } != nil || heard.withLock { $0.closure } != nil }
         }
 
         func send(_ text: String) {
@@ -44,14 +44,6 @@ import WebSocket
         }
         func close() { loop.execute { self.socket.withLock { $0 }?.value.close() } }
         func abort() { loop.execute { self.socket.withLock { $0 }?.value.abort() } }
-    }
-
-    private func eventually(_ what: String, _ condition: () -> Bool) async throws {
-        let end = ContinuousClock.now + .seconds(20)
-        while !condition() {
-            try #require(ContinuousClock.now < end, "it did not happen: \(what)")
-            await Task.yield()
-        }
     }
 
     private func run(
@@ -192,5 +184,13 @@ import WebSocket
             try await eventually("one is sent away") { client.heard.withLock { $0.closure?.code.rawValue } == 1012 }
             #expect(other.heard.withLock { $0.closure } == nil)
         }
+    }
+}
+
+private func eventually(_ what: String, _ condition: () -> Bool) async throws {
+    let end = ContinuousClock.now + .seconds(20)
+    while !condition() {
+        try #require(ContinuousClock.now < end, "it did not happen: \(what)")
+        await Task.yield()
     }
 }

@@ -106,7 +106,7 @@ struct DispatchClientTests {
         try await DispatchRun.run(owner: owner) { run in
             try await run.ready()
             let id = await run.server.dispatch(agentName: "lead", room: "call-1")
-            while run.count("queued") == 0 { try await Task.sleep(for: .milliseconds(10)) }
+            try await run.lookAgain { run.count("queued") > 0 }
             #expect(await run.server.snapshot.job(id)?.status == .offered)
             owner.set { $0.capacity = DispatchCapacity(free: 1, total: 10) }
             try await run.wait(for: id, .running)
@@ -242,7 +242,7 @@ struct DispatchClientTests {
             let id = await run.server.dispatch(agentName: "lead", room: "call-1")
             try await run.wait(for: id, .running)
             await run.server.terminate(id, agentLeft: true)
-            while run.owner.now.ended.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
+            try await run.lookAgain { !run.owner.now.ended.isEmpty }
             let termination = try #require(run.owner.now.ended.first)
             #expect(termination.assignment.job.id == id && termination.assignment.participant.identity == "agent-\(id)")
             try await run.wait("one job") { $0.worker(named: "lead")?.jobCount == 1 }

@@ -140,6 +140,9 @@ struct DispatchRun: Sendable {
         try await wait("status messages") { ($0.worker(named: name)?.updates ?? 0) >= now + 3 }
     }
 
+    /// Looks again until it is so; the suite's time limit is the deadline.
+    func lookAgain(until isSo: () -> Bool) async throws { while !isSo() { try await Task.sleep(for: .milliseconds(10)) } }
+
     func count(_ outcome: String) -> Double {
         metrics.value("parley_livekit_jobs_total", labels: ["agent": agentName, "outcome": outcome]) ?? 0
     }

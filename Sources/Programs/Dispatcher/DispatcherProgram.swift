@@ -105,6 +105,7 @@ public enum DispatcherProgram {
             core: core, host: address.host, port: address.port, group: context.eventLoops, logger: context.logger
         ) { port in context.announce("public", at: "http://\(address.host):\(port)") }
         // They end in reverse order: backends start what they have promised while workers are still watched.
+        // Those beyond are not told to their backends: a telephone in such a room stays.
         let (closed, close) = AsyncStream<Opened>.makeStream(bufferingPolicy: .bufferingOldest(1_000))
         return [Running { try await client.run() }, Running { await limits.run() }] + directoryService + [watch]
             + core.backends.all.map { BackendHost($0, service: core, registry: registry) }

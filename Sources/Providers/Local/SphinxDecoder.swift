@@ -6,7 +6,6 @@ import Foundation
 ///
 /// Unchecked because it holds raw pointers; that one owner at a time is the only one who touches them.
 @safe final class SphinxDecoder: @unchecked Sendable {
-    // Unchecked because the pool hands it to one owner at a time.
     private let decoder: OpaquePointer
     private var grammars: Set<String> = []
 

@@ -20,8 +20,6 @@ final class RoomKeeper: WorkerBondOwner {
     private var bond: WorkerBond?
     private var started: EventLoopPromise<Void>?
     private var isAbandoned = false
-    /// The place of a session that was begun by another dispatcher.
-    private var lease: Lease?
     private let onEnd: @Sendable (_ problem: String?) -> Void
 
     /// `started` is completed when a worker has the session or none takes it; after it has succeeded, `onEnd` is called once, when the session is over
@@ -52,14 +50,13 @@ final class RoomKeeper: WorkerBondOwner {
     }
 
     /// Has a place among the tenant's sessions as long as it takes care of this one.
-    func hold(_ lease: Lease) { if bond != nil { self.lease = lease } }
+    func hold(_ lease: Lease) { bond?.hold(lease) }
 
     /// The session goes on without this dispatcher. One that is being started is started first, since nobody else would.
     func letGo() {
         guard started == nil, !isAbandoned, bond != nil else { return }
         bond?.close()
         bond = nil
-        lease = nil
         service.rooms.remove(session)
     }
 
@@ -125,7 +122,6 @@ final class RoomKeeper: WorkerBondOwner {
     private func end(_ problem: String?, _ error: AdmissionError? = nil) {
         guard bond != nil else { return }
         bond = nil
-        lease = nil
         service.rooms.remove(session)
         if let started {
             self.started = nil

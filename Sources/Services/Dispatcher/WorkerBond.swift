@@ -1,6 +1,7 @@
 import Logging
 import NIOCore
 import Placement
+import RateLimits
 import RelayLink
 import Telemetry
 
@@ -88,6 +89,9 @@ final class WorkerBond {
         state = .moving(RelayMove(reason, since: .now()), pending: nil)
         if let place { connect(to: place) } else { search() }
     }
+
+    /// The place of a call that was begun by another dispatcher, kept as that of every call.
+    func hold(_ lease: Lease) { call?.lease = lease }
 
     /// Nothing more is passed on in either direction.
     func close() {
